@@ -1,0 +1,77 @@
+"""The errors that wscale raises for input and conditions that it cannot work with.
+
+Every message names the parameter or file, the value that was met, what is allowed and the remedy.
+All of them are :class:`WscaleError`, so that a caller can catch the family.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "MechanismError",
+    "ModelError",
+    "SelectionError",
+    "SimulationError",
+    "TableError",
+    "WscaleError",
+    "closest",
+]
+
+
+class WscaleError(Exception):
+    """Base class of all errors of wscale."""
+
+
+class ConfigError(WscaleError):
+    """A search setting or a cfg override is not usable."""
+
+
+class ModelError(WscaleError):
+    """A model folder, cell rule or network description is not usable."""
+
+
+class SelectionError(WscaleError):
+    """Sections, locations, weights or targets that do not fit the cell."""
+
+
+class MechanismError(WscaleError):
+    """NMODL mechanisms are missing, do not compile or cannot be loaded."""
+
+
+class SimulationError(WscaleError):
+    """A simulation could not be set up or run."""
+
+
+class TableError(WscaleError):
+    """A weightNorm table cannot be read, written or used."""
+
+
+def closest(name: str, allowed: Iterable[str]) -> str:
+    """Return a hint that names the allowed names closest to a mistyped one.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    allowed : iterable of str
+        What could have been meant.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'duration'?"``, or an empty string where nothing is close.
+
+    Examples
+    --------
+    >>> closest("durration", ["dt", "duration"])
+    " Did you mean 'duration'?"
+    >>> closest("xyz", ["dt", "duration"])
+    ''
+    """
+    matches = difflib.get_close_matches(name, list(allowed), n=2, cutoff=0.6)
+    if not matches:
+        return ""
+    return f" Did you mean {' or '.join(repr(match) for match in matches)}?"
