@@ -1,0 +1,137 @@
+"""Reading a model folder: its cfg.py and netParams.py run in a process of their own.
+
+So the caller's process keeps its modules, its working directory and its NEURON clean, whatever the
+folder's code does, and what comes back is plain data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+from wscale import errors
+from wscale.errors import ModelError, WscaleError
+
+__all__ = ["read_folder"]
+
+
+def read_folder(
+    folder: str | Path,
+    cell: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    mod: str | Path | None = None,
+) -> dict[str, Any]:
+    """Run a folder's cfg.py and netParams.py and return what they define.
+
+    Parameters
+    ----------
+    folder, cell, overrides, mod
+        As in :meth:`wscale.Model.from_folder`.
+
+    Returns
+    -------
+    dict
+        ``cell`` (label), ``net``, ``cfg`` (plain dictionaries) and ``mod`` (path or None).
+
+    Raises
+    ------
+    ModelError, ConfigError, MechanismError
+        What is wrong in the folder, with the line of its code where it failed.
+    """
+    root = Path(folder).resolve()
+    for name in ("cfg.py", "netParams.py"):
+        if not (root / name).is_file():
+            raise ModelError(
+                f"{root} is not a model folder: it has no {name}; a model folder holds a cfg.py "
+                "with `cfg` and a netParams.py with `netParams`"
+            )
+    mod_path: Path | None = root / "mod" if mod is None else Path(mod).resolve()
+    if mod is None and not (root / "mod").is_dir():
+        mod_path = None
+    request = {
+        "folder": str(root),
+        "cell": cell,
+        "overrides": overrides or {},
+        "mod": None if mod_path is None else str(mod_path),
+    }
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
+        answer_file = Path(scratch) / "answer.json"
+        run = subprocess.run(
+            [sys.executable, "-m", "wscale.folder", str(answer_file)],
+            input=json.dumps(request),
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)},  # noqa: PTH109
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not answer_file.is_file():
+            raise ModelError(
+                f"the code in {root} ended its process (exit status {run.returncode}) before "
+                f"netParams was there:\n{(run.stdout + run.stderr)[-2000:]}"
+            )
+        answer: dict[str, Any] = json.loads(answer_file.read_text())
+    if "error" in answer:
+        kind = getattr(errors, answer["error"], ModelError)
+        raise kind(answer["message"])
+    return answer
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Child side: import cfg, set what is overridden, import netParams, make both plain."""
+    from wscale.mechanisms import load_mechanisms
+    from wscale.model import choose_cell, to_plain
+    from wscale.overrides import apply_overrides
+
+    if request["mod"] is not None:
+        load_mechanisms(request["mod"])
+    cfg = _import("cfg")
+    cell, overrides = request["cell"], request["overrides"]
+    if cell is not None and hasattr(cfg, "cell"):
+        overrides = {"cell": cell, **overrides}
+    apply_overrides(cfg, overrides)
+    sys.modules["__main__"].cfg = cfg  # type: ignore[attr-defined]  # as NetPyNE's own loader does
+    net = to_plain(vars(_import("netParams")), "netParams")
+    label = choose_cell(getattr(cfg, "cell", cell), net["cellParams"])
+    return {"cell": label, "net": net, "cfg": to_plain(vars(cfg), "cfg"), "mod": request["mod"]}
+
+
+def _import(name: str) -> Any:
+    """Import cfg.py or netParams.py of the working directory and return its object."""
+    try:
+        module = importlib.import_module(name)
+    except WscaleError:
+        raise
+    except BaseException as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name == "<module>"]
+        where = next((f for f in reversed(frames) if f.filename.endswith(f"{name}.py")), None)
+        line = "" if where is None else f", line {where.lineno} ({where.line})"
+        raise ModelError(
+            f"{name}.py in {Path.cwd()} failed{line}: {type(error).__name__}: {error}"
+        ) from error
+    if not hasattr(module, name):
+        raise ModelError(f"{name}.py in {Path.cwd()} does not define `{name}`")
+    return getattr(module, name)
+
+
+def _main() -> None:
+    answer_file = Path(sys.argv[1])
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            answer = _answer(json.load(sys.stdin))
+    except WscaleError as error:
+        answer = {"error": type(error).__name__, "message": str(error)}
+    answer_file.write_text(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _main()
