@@ -1,0 +1,273 @@
+"""The exhaustive search: sections x locations x weights, one task a site with all its weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wscale.epsp import Protocol, Response
+from wscale.errors import SelectionError
+from wscale.execute import run_tasks
+from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
+from wscale.model import Model
+from wscale.rig import check_window, preflight, rig_for
+from wscale.sites import Locations, Site, list_sites
+from wscale.solve import Interpolation, Solution, solve_on_grid
+from wscale.weightnorm import WeightNormTable
+
+__all__ = ["GridResult", "SiteResult", "SiteTask", "check_weights", "grid", "search_site"]
+
+
+@dataclass(frozen=True)
+class SiteTask:
+    """What a worker needs to search one site; all plain data."""
+
+    model: Model
+    sites: tuple[Site, ...]
+    index: int
+    weights_uS: tuple[float, ...]
+    target_mV: float
+    interpolation: Interpolation
+    tolerance: float
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class SiteResult:
+    """What a worker found at one site: a response for each weight, and the solution."""
+
+    cell: str
+    index: int
+    site: Site
+    weights_uS: tuple[float, ...]
+    responses: tuple[Response, ...]
+    solution: Solution
+    seconds: float
+
+    @property
+    def trials(self) -> int:
+        """Number of simulations run."""
+        return len(self.responses) + self.solution.trials
+
+
+@dataclass(frozen=True)
+class GridResult:
+    """The grid of one cell.
+
+    Parameters
+    ----------
+    model : Model
+        The cell.
+    results : tuple of SiteResult
+        In the order of the sites.
+    """
+
+    model: Model
+    results: tuple[SiteResult, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a grid point: cell, sec, loc, segment, distance_um, weight_uS, epsp_mV, ..."""
+        rows: list[dict[str, Any]] = []
+        for result in self.results:
+            site, target = result.site, result.solution.target_mV
+            place = {
+                "cell": result.cell,
+                "sec": site.sec,
+                "loc": site.loc,
+                "segment": site.segment,
+                "distance_um": site.distance_um,
+            }
+            for weight, response in zip(result.weights_uS, result.responses, strict=True):
+                measured = dict(response.as_row())
+                status, reason = measured.pop("status"), measured.pop("reason")
+                epsp = np.nan if response.epsp_mV is None else response.epsp_mV
+                rows.append(
+                    {
+                        **place,
+                        "weight_uS": weight,
+                        "epsp_mV": measured.pop("epsp_mV"),
+                        **measured,
+                        "target_mV": target,
+                        "loss_mV2": float(loss_mV2(epsp, target)),
+                        "status": status,
+                        "reason": reason,
+                    }
+                )
+        numeric = ["epsp_mV", "baseline_mV", "latency_ms", "time_to_peak_ms"]
+        numeric += ["rise_time_ms", "half_width_ms"]
+        return pd.DataFrame(rows).astype(dict.fromkeys(numeric, float))
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """The grid point with the least loss of each site."""
+        return best_on_grid(self.frame)
+
+    @property
+    def loss_mV2(self) -> float:
+        """The sites' least losses, added up, mV^2."""
+        return summed_loss_mV2(self.frame)
+
+    @property
+    def trials(self) -> int:
+        """Number of simulations run."""
+        return sum(result.trials for result in self.results)
+
+    @property
+    def seconds(self) -> float:
+        """Time the workers spent on this cell, added up, s."""
+        return sum(result.seconds for result in self.results)
+
+    def table(self, provenance: dict[str, Any] | None = None) -> WeightNormTable:
+        """Return the weightNorm table."""
+        pairs = [(result.site, result.solution) for result in self.results]
+        return WeightNormTable.from_solutions(self.model, pairs, provenance)
+
+
+def grid(
+    models: Model | Sequence[Model],
+    weights_uS: Sequence[float],
+    *,
+    sections: str | Sequence[str] | None = None,
+    locations: Locations = "every",
+    exclude: Sequence[str] = (),
+    targets: Targets | float = 0.5,
+    interpolation: Interpolation = "monotone",
+    tolerance: float = 1e-3,
+    protocol: Protocol | None = None,
+    jobs: int = -1,
+    on_result: Callable[[SiteResult], None] | None = None,
+) -> list[GridResult]:
+    """Measure the EPSP of every section, location and weight, and solve for the target.
+
+    Parameters
+    ----------
+    models : Model or sequence of Model
+        The cells; their tasks share one pool of workers.
+    weights_uS : sequence of float
+        Positive, ascending, uS.
+    sections, locations, exclude
+        Which sites, see :func:`wscale.list_sites`.
+    targets : Targets or float
+        Target EPSPs, mV; negative for IPSPs.
+    interpolation, tolerance
+        See :func:`wscale.solve.solve_on_grid`.
+    protocol : Protocol, optional
+        Window and thresholds; the polarity follows the targets.
+    jobs : int
+        Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
+    on_result : callable, optional
+        Called with each :class:`SiteResult` as it arrives.
+
+    Returns
+    -------
+    list of GridResult
+        One a model, in their order; the same for any number of jobs.
+
+    Raises
+    ------
+    SelectionError, ConfigError, ModelError, MechanismError
+        Before any simulation, where an input cannot be used.
+
+    Examples
+    --------
+    >>> from wscale import Model, grid
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})    # doctest: +SKIP
+    >>> [result] = grid(model, [1e-4, 2e-4, 4e-4, 8e-4])             # doctest: +SKIP
+    >>> result.table().weight_norm                                   # doctest: +SKIP
+    """
+    models = [models] if isinstance(models, Model) else list(models)
+    targets = targets if isinstance(targets, Targets) else Targets(targets)
+    weights = check_weights(weights_uS)
+    protocol = replace(protocol or Protocol(), polarity=targets.polarity)
+    all_sites = [list_sites(model, sections, locations, exclude) for model in models]
+    targets.check(zip(models, all_sites, strict=True))
+    for model in models:
+        check_window(model, protocol)
+    for problem in run_tasks(preflight, models, jobs):
+        if problem is not None:
+            raise problem
+
+    tasks = [
+        SiteTask(
+            model,
+            sites,
+            index,
+            weights,
+            targets.at(model.cell, site),
+            interpolation,
+            tolerance,
+            protocol,
+        )
+        for model, sites in zip(models, all_sites, strict=True)
+        for index, site in enumerate(sites)
+    ]
+    collected: dict[str, list[SiteResult]] = {model.content_hash: [] for model in models}
+    for content_hash, result in run_tasks(_search, tasks, jobs):
+        collected[content_hash].append(result)
+        if on_result is not None:
+            on_result(result)
+    return [
+        GridResult(model, tuple(sorted(collected[model.content_hash], key=lambda r: r.index)))
+        for model in models
+    ]
+
+
+def _search(task: SiteTask) -> tuple[str, SiteResult]:
+    return task.model.content_hash, search_site(task)
+
+
+def search_site(task: SiteTask) -> SiteResult:
+    """Run all weights at one site and solve for its target (in a worker)."""
+    start = time.perf_counter()
+    site = task.sites[task.index]
+    try:
+        rig = rig_for(task.model, task.sites, task.protocol)
+    except Exception as error:  # the reason belongs to the outcome; the neighbours go on
+        failure = Response("failed", f"{type(error).__name__}: {error}")
+        responses = [failure] * len(task.weights_uS)
+        solution = Solution("failed", task.target_mV, reason=failure.reason)
+    else:
+        responses = rig.respond([(site, weight) for weight in task.weights_uS])
+        solution = solve_on_grid(
+            task.weights_uS,
+            responses,
+            task.target_mV,
+            lambda weight: rig.respond([(site, weight)])[0],
+            task.interpolation,
+            task.tolerance,
+        )
+    return SiteResult(
+        task.model.cell,
+        task.index,
+        site,
+        task.weights_uS,
+        tuple(responses),
+        solution,
+        time.perf_counter() - start,
+    )
+
+
+def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:
+    """Return the weights as floats; raise SelectionError unless positive, finite and ascending.
+
+    Examples
+    --------
+    >>> check_weights([1e-4, 2e-4])
+    (0.0001, 0.0002)
+    """
+    weights = tuple(float(weight) for weight in weights_uS)
+    if len(weights) < 2:
+        raise SelectionError(f"weights_uS = {list(weights)}: at least two weights are needed")
+    for before, weight in zip((0.0, *weights), weights, strict=False):
+        if not np.isfinite(weight) or weight <= before:
+            raise SelectionError(
+                f"weights_uS has {weight:g} after {before:g}; weights must be finite, positive and "
+                "ascending without repeats (uS; 1e-4:1.9e-3:19 are the reference weights)"
+            )
+    return weights
