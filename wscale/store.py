@@ -1,0 +1,90 @@
+"""Files of a results folder: written whole or not at all, with their provenance."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from wscale._version import __version__
+from wscale.errors import ConfigError
+from wscale.model import Model
+
+__all__ = ["make_folder", "provenance", "write_atomically"]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must exist.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    ConfigError
+        The folder is not writable or the disk is full.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}; choose another folder with --out or make "
+            "room"
+        ) from error
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder for results, with a clear error where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"results folder {path} cannot be made: {error.strerror}; choose another with --out"
+        ) from error
+    return path
+
+
+def provenance(model: Model, command: Sequence[str]) -> dict[str, Any]:
+    """Return what a table was made with: versions, content hashes, command."""
+    packages = ("neuron", "netpyne", "numpy", "scipy")
+    return {
+        "command": " ".join(command),
+        "versions": {
+            "wscale": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in packages},
+        },
+        "machine": platform.machine(),
+        "sha256": {
+            "cell": model.cell_hash,
+            "mechanisms": model.mechanism_hash,
+            "configuration": model.config_hash,
+        },
+    }
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

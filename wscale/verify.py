@@ -1,0 +1,298 @@
+"""The closed loop: a NetPyNE network that loads the table, measured segment by segment."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
+from wscale.errors import TableError, WscaleError
+from wscale.execute import run_tasks
+from wscale.mechanisms import load_mechanisms
+from wscale.model import Model, to_plain
+from wscale.rig import check_window, quiet, release_rig, rig_for
+from wscale.sites import Site, number_of_segments, path_distance_um
+from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
+
+__all__ = ["Verification", "netpyne_trace", "verify"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a network's unit synapses give at the soma, entry by entry.
+
+    Parameters
+    ----------
+    cell : str
+        Label of the cell.
+    frame : DataFrame
+        One row a segment: cell, sec, segment, loc, weightNorm_uS_per_mV, table_status, target_mV,
+        epsp_mV, status, error (EPSP / target - 1), met, centre_reads (the entry that NetPyNE reads
+        for a synapse at the segment's centre), centre_epsp_mV (what that synapse gives).
+    tolerance : float
+        Largest absolute relative error that counts as met.
+    """
+
+    cell: str
+    frame: pd.DataFrame
+    tolerance: float
+
+    @property
+    def promised(self) -> pd.DataFrame:
+        """The rows of entries that promise the target: status ok, or given without a status."""
+        return self.frame[self.frame["table_status"].isin(["ok", "given"])]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promised entry gives its target."""
+        return bool(self.promised["met"].all())
+
+    @property
+    def largest_error(self) -> float:
+        """Largest absolute relative error of the promised entries (NaN where there are none)."""
+        return float(self.promised["error"].abs().max())
+
+    @property
+    def misread(self) -> pd.DataFrame:
+        """The rows of segments whose centre makes NetPyNE read another segment's entry."""
+        nseg = self.frame.groupby("sec")["segment"].transform("count")
+        return self.frame[self.frame["centre_reads"] % nseg != self.frame["segment"]]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    number: int  # of the cell in this verification
+    model: Model
+    sites: tuple[Site, ...]
+    site: Site
+    weight_uS: float
+    protocol: Protocol
+    full_run: bool
+
+
+def verify(
+    cells: Sequence[tuple[Model, WeightNormTable]],
+    *,
+    target_mV: float = 0.5,
+    protocol: Protocol | None = None,
+    tolerance: float = 1e-3,
+    jobs: int = -1,
+    full_runs: bool = False,
+) -> list[Verification]:
+    """Load tables into NetPyNE networks and measure one unit synapse per segment.
+
+    The cell's rule gets the table through ``netParams.addCellParamsWeightNorm``; NetPyNE builds the
+    cell and scales the connections; one NetStim of weight ``|target|`` activates one segment at a
+    time, at a location that NetPyNE's read-out rule maps to that segment.
+
+    Parameters
+    ----------
+    cells : sequence of (Model, WeightNormTable)
+        Each cell (with synapses and configuration) and its table.
+    target_mV : float
+        Target EPSP where a table does not say, mV.
+    protocol : Protocol, optional
+        How responses are measured; the polarity follows the targets.
+    tolerance : float
+        Largest relative error that counts as met.
+    jobs : int
+        Number of worker processes.
+    full_runs : bool
+        Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
+        in place of restoring the settled state: slower, the same numbers.
+
+    Returns
+    -------
+    list of Verification
+        One a cell, in their order.
+
+    Raises
+    ------
+    TableError
+        A table does not fit its cell, or NetPyNE would not load it.
+    """
+    protocol = protocol or Protocol()
+    for model, table in cells:
+        _check_fit(model, table)
+        check_window(model, protocol)
+    loads = [(number, model, table.capped()) for number, (model, table) in enumerate(cells)]
+    scaled: dict[int, Model] = {}
+    for number, outcome in run_tasks(_load_table, loads, jobs):
+        if isinstance(outcome, WscaleError):
+            raise outcome
+        scaled[number] = outcome
+
+    trials = [
+        trial
+        for number, (_, table) in enumerate(cells)
+        for trial in _trials(number, scaled[number], table, target_mV, protocol, full_runs)
+    ]
+    measured: list[dict[Site, Response]] = [{} for _ in cells]
+    for number, site, response in run_tasks(_run, trials, jobs):
+        measured[number][site] = response
+    return [
+        _compare(model, table, responses, target_mV, tolerance)
+        for (model, table), responses in zip(cells, measured, strict=True)
+    ]
+
+
+def _trials(
+    number: int,
+    model: Model,
+    table: WeightNormTable,
+    target_mV: float,
+    protocol: Protocol,
+    full_run: bool,
+) -> list[_Trial]:
+    """One trial at each segment's read-out location, and one at each centre."""
+    targets = {
+        (sec, segment): table.target_at(sec, segment, target_mV)
+        for sec, segment, *_ in table.entries()
+    }
+    polarity: Polarity = 1 if next(iter(targets.values())) > 0 else -1
+    protocol = dataclasses.replace(protocol, polarity=polarity)
+    places = [_places(model, sec, segment) for sec, segment in targets]
+    sites = tuple(site for pair in places for site in pair)
+    return [
+        _Trial(number, model, sites, site, abs(targets[site.sec, site.segment]), protocol, full_run)
+        for site in sites
+    ]
+
+
+def _places(model: Model, sec: str, segment: int) -> tuple[Site, Site]:
+    """Where NetPyNE reads a segment's own entry, and the segment's centre."""
+    nseg = number_of_segments(model, sec)
+    own, centre = read_out_loc(segment, nseg), (segment + 0.5) / nseg
+    return (
+        Site(sec, own, segment, path_distance_um(model, sec, own)),
+        Site(sec, centre, segment, path_distance_um(model, sec, centre)),
+    )
+
+
+def _compare(
+    model: Model,
+    table: WeightNormTable,
+    responses: dict[Site, Response],
+    target_mV: float,
+    tolerance: float,
+) -> Verification:
+    rows = []
+    for sec, segment, value, status in table.entries():
+        own, centre = _places(model, sec, segment)
+        target, response = table.target_at(sec, segment, target_mV), responses[own]
+        error = np.nan if response.epsp_mV is None else response.epsp_mV / target - 1.0
+        rows.append(
+            {
+                "cell": model.cell,
+                "sec": sec,
+                "segment": segment,
+                "loc": own.loc,
+                "weightNorm_uS_per_mV": np.nan if value is None else value,
+                "table_status": status,
+                "target_mV": target,
+                "epsp_mV": response.epsp_mV,
+                "status": response.status,
+                "error": error,
+                "met": response.ok and abs(error) <= tolerance,
+                "centre_reads": read_out_index(centre.loc, number_of_segments(model, sec)),
+                "centre_epsp_mV": responses[centre].epsp_mV,
+            }
+        )
+    return Verification(model.cell, pd.DataFrame(rows), tolerance)
+
+
+def _check_fit(model: Model, table: WeightNormTable) -> None:
+    for sec, values in table.weight_norm.items():
+        if sec not in model.rule["secs"]:
+            raise TableError(f"the table has section {sec!r}, which cell {model.cell!r} has not")
+        nseg = number_of_segments(model, sec)
+        if len(values) != nseg:
+            raise TableError(
+                f"the table has {len(values)} entries for {sec!r}, but the section has nseg = "
+                f"{nseg} in cell {model.cell!r}; make the table with the same discretisation"
+            )
+
+
+def _load_table(
+    task: tuple[int, Model, dict[str, list[float]]],
+) -> tuple[int, Model | WscaleError]:
+    """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
+    import pickle
+
+    from netpyne import specs
+
+    number, model, values = task
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, quiet():
+        file = Path(scratch) / "weightNorm.pkl"
+        file.write_bytes(pickle.dumps(values, protocol=2))
+        net = specs.NetParams(copy.deepcopy(model.net))
+        net.addCellParamsWeightNorm(model.cell, str(file))  # prints and returns on error
+        plain = to_plain(vars(net), "netParams")
+    for sec, row in values.items():
+        loaded = plain["cellParams"][model.cell]["secs"][sec].get("weightNorm")
+        if loaded != row:
+            return number, TableError(
+                f"NetPyNE did not load the table's section {sec!r} as it stands in the file "
+                f"(it holds {loaded}); entries above 1000 times the soma's are clipped"
+            )
+    return number, dataclasses.replace(model, net=plain)
+
+
+def _run(trial: _Trial) -> tuple[int, Site, Response]:
+    if not trial.full_run:
+        rig = rig_for(trial.model, trial.sites, trial.protocol)
+        return trial.number, trial.site, rig.respond([(trial.site, trial.weight_uS)])[0]
+    t, v = netpyne_trace(trial.model, trial.site, trial.weight_uS)
+    response = measure(
+        t,
+        v,
+        onset_ms=trial.model.onset_ms,
+        arrival_ms=trial.model.arrival_ms,
+        protocol=trial.protocol,
+    )
+    return trial.number, trial.site, response
+
+
+def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArray, FloatArray]:
+    """Run NetPyNE's own ``sim.createSimulate`` from time 0 with NetStim1 at a site.
+
+    What ``init.py`` does with the same section, location and weight; nothing is reused.
+
+    Parameters
+    ----------
+    model : Model
+        The cell.
+    site : Site
+        Where the synapse is.
+    weight_uS : float
+        Its weight, uS.
+
+    Returns
+    -------
+    t_ms, v_mV : arrays of float, shape (n,)
+        The somatic potential from time 0 to ``cfg.duration``, every ``cfg.recordStep``.
+    """
+    if model.mod is not None:
+        load_mechanisms(model.mod)
+    from netpyne import sim, specs
+
+    release_rig()
+    net, cfg = copy.deepcopy(model.net), copy.deepcopy(model.cfg)
+    net["stimTargetParams"][model.stim_target_label].update(
+        sec=site.sec, loc=site.loc, weight=weight_uS
+    )
+    trace: dict[str, Any] = {"sec": model.soma, "loc": 0.5, "var": "v"}
+    cfg.update(analysis={}, recordCells=["all"], recordTraces={"V_soma": trace}, recordTime=True)
+    with quiet():
+        sim.createSimulate(specs.NetParams(net), specs.SimConfig(cfg))
+        t, v = np.array(sim.simData["t"]), np.array(sim.simData["V_soma"]["cell_0"])
+        sim.clearAll()
+    return t, v
