@@ -1,0 +1,38 @@
+"""wscale: verified synaptic weight tables (weightNorm) for NetPyNE cells.
+
+The way of the data: :class:`Model` -> :func:`list_sites` -> :func:`grid` (which runs a
+:class:`Rig` in each worker and calls :func:`measure`) -> :class:`WeightNormTable` ->
+:func:`verify`.
+"""
+
+from wscale._version import __version__
+from wscale.epsp import Protocol, Response, measure
+from wscale.errors import WscaleError
+from wscale.grid import GridResult, grid
+from wscale.loss import Targets, loss_mV2
+from wscale.model import Model
+from wscale.rig import Rig
+from wscale.sites import Site, list_sites
+from wscale.solve import Solution
+from wscale.verify import Verification, verify
+from wscale.weightnorm import WeightNormTable
+
+__all__ = [
+    "GridResult",
+    "Model",
+    "Protocol",
+    "Response",
+    "Rig",
+    "Site",
+    "Solution",
+    "Targets",
+    "Verification",
+    "WeightNormTable",
+    "WscaleError",
+    "__version__",
+    "grid",
+    "list_sites",
+    "loss_mV2",
+    "measure",
+    "verify",
+]

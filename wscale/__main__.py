@@ -1,0 +1,5 @@
+"""``python -m wscale``: the command line."""
+
+from wscale.cli import main
+
+main()

@@ -1,0 +1,272 @@
+"""A search from settings to files: what M1_grid_search.py and ``wscale grid`` run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from wscale.errors import TableError
+from wscale.execute import number_of_jobs
+from wscale.grid import GridResult, SiteResult, grid
+from wscale.model import Model
+from wscale.plots import plot_search
+from wscale.settings import SearchSettings
+from wscale.sites import list_sites
+from wscale.store import make_folder, provenance, write_atomically
+from wscale.verify import Verification, verify
+
+__all__ = ["load_models", "run_search"]
+
+
+def load_models(settings: SearchSettings) -> list[Model]:
+    """Read the settings' cells from the model folder, several at a time."""
+    cells: Sequence[str | None] = settings.cells or [None]
+
+    def load(cell: str | None) -> Model:
+        return Model.from_folder(settings.folder, cell, settings.cfg, settings.mod)
+
+    first = load(cells[0])  # compiles the mechanisms, and finds what is wrong with all
+    with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
+        return [first, *pool.map(load, cells[1:])]
+
+
+def run_search(
+    settings: SearchSettings,
+    out: str | Path,
+    *,
+    jobs: int = -1,
+    command: Sequence[str] = (),
+    verified: bool = False,
+    console: Console | None = None,
+) -> bool:
+    """Search all cells, write tables, figures and results.json, and print a summary.
+
+    Parameters
+    ----------
+    settings : SearchSettings
+        What to search.
+    out : path
+        Results folder; cells of earlier runs that are not searched now keep their files.
+    jobs : int
+        Number of worker processes.
+    command : sequence of str
+        What the user called, for the provenance.
+    verified : bool
+        Load each table into a NetPyNE network afterwards and measure it (:func:`wscale.verify`).
+    console : rich.console.Console, optional
+        Where progress and summary go.
+
+    Returns
+    -------
+    bool
+        True where no site failed and every verified entry met its target.
+
+    Raises
+    ------
+    WscaleError
+        Unusable input, before any simulation.
+    """
+    console = console or Console()
+    start = time.perf_counter()
+    number_of_jobs(jobs)
+    folder = Path(out)
+    for part in ("grid_batch", "weightNorm", "figures"):
+        make_folder(folder / part)
+    with console.status("reading cells, compiling mechanisms where they are new"):
+        models = load_models(settings)
+    for model in models:
+        for notice in model.notices:
+            console.print(f"[yellow]notice[/]: {notice}")
+
+    results = _search(settings, models, jobs, console)
+    entries = {r.model.cell: _write_cell(r, settings, folder, command) for r in results}
+    verifications: dict[str, Verification] = {}
+    if verified:
+        loadable = [
+            (result.model, result.table())
+            for result in results
+            if entries[result.model.cell]["files"]["weightNorm_pkl"] is not None
+        ]
+        with console.status("verifying the tables in NetPyNE networks"):
+            checks = verify(
+                loadable, protocol=settings.protocol, tolerance=settings.tolerance, jobs=jobs
+            )
+        for check in checks:
+            verifications[check.cell] = check
+            _write_verification(check, entries[check.cell], folder)
+    wall = time.perf_counter() - start
+    _write_summary(folder, entries, wall, jobs)
+    plot_search(results, folder / "figures" / "search.png")
+    _print_summary(results, verifications, wall, folder, console)
+    failed = any(r.solution.status == "failed" for result in results for r in result.results)
+    return not failed and all(check.passed for check in verifications.values())
+
+
+def _search(
+    settings: SearchSettings, models: list[Model], jobs: int, console: Console
+) -> list[GridResult]:
+    total = sum(
+        len(list_sites(model, settings.sections, settings.locations, settings.exclude))
+        for model in models
+    )
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("sites, {task.fields[trials]} trials"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    ) as progress:
+        bar = progress.add_task("grid search", total=total, trials=0)
+
+        def advance(result: SiteResult) -> None:
+            done = progress.tasks[0].fields["trials"] + result.trials
+            progress.update(bar, advance=1, trials=done)
+
+        return grid(
+            models,
+            settings.weights_uS,
+            sections=settings.sections,
+            locations=settings.locations,
+            exclude=settings.exclude,
+            targets=settings.targets,
+            interpolation=settings.interpolation,
+            tolerance=settings.tolerance,
+            protocol=settings.protocol,
+            jobs=jobs,
+            on_result=advance,
+        )
+
+
+def _write_cell(
+    result: GridResult, settings: SearchSettings, folder: Path, command: Sequence[str]
+) -> dict[str, Any]:
+    cell = result.model.cell
+    origin = provenance(result.model, command)
+    table = result.table(origin)
+    csv = folder / "grid_batch" / f"{cell}.csv"
+    write_atomically(csv, result.frame.to_csv(index=False).encode())
+    json_file = folder / "weightNorm" / f"{cell}_weightNorm.json"
+    table.write_json(json_file)
+    pkl: Path | None = json_file.with_suffix(".pkl")
+    why_not = None
+    try:
+        table.write_pickle(json_file.with_suffix(".pkl"))
+    except TableError as error:
+        json_file.with_suffix(".pkl").unlink(missing_ok=True)  # one of an earlier run
+        pkl, why_not = None, str(error)
+    best = result.best.drop(columns="cell")
+    return {
+        "counts": table.counts,
+        "loss_mV2": result.loss_mV2,
+        "best": best.to_dict(orient="records"),
+        "trials": result.trials,
+        "worker_seconds": round(result.seconds, 3),
+        "files": {
+            "grid": str(csv.relative_to(folder)),
+            "weightNorm_json": str(json_file.relative_to(folder)),
+            "weightNorm_pkl": None if pkl is None else str(pkl.relative_to(folder)),
+        },
+        "no_pkl_because": why_not,
+        "notices": list(result.model.notices),
+        "settings": settings.model_dump(mode="json"),
+        "provenance": origin,
+    }
+
+
+def _write_verification(check: Verification, entry: dict[str, Any], folder: Path) -> None:
+    path = make_folder(folder / "verification") / f"{check.cell}.csv"
+    write_atomically(path, check.frame.to_csv(index=False).encode())
+    entry["files"]["verification"] = str(path.relative_to(folder))
+    entry["verified"] = {
+        "passed": check.passed,
+        "largest_error": check.largest_error,
+        "misread_centres": len(check.misread),
+    }
+
+
+def _write_summary(
+    folder: Path, entries: dict[str, dict[str, Any]], wall: float, jobs: int
+) -> None:
+    path = folder / "results.json"
+    earlier: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            earlier = json.loads(path.read_text())["cells"]
+        except (ValueError, KeyError, TypeError):
+            earlier = {}
+    content = {
+        "cells": {**earlier, **entries},
+        "last_run": {
+            "cells": list(entries),
+            "wall_seconds": round(wall, 3),
+            "jobs": number_of_jobs(jobs),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        },
+    }
+    write_atomically(path, json.dumps(content, indent=1).encode())
+
+
+def _print_summary(
+    results: list[GridResult],
+    verifications: dict[str, Verification],
+    wall: float,
+    folder: Path,
+    console: Console,
+) -> None:
+    summary = Table("cell", "trials", "outcome", "nS/mV", "residual", box=SIMPLE)
+    if verifications:
+        summary.add_column("in network")
+    for result in results:
+        table = result.table()
+        values = [value for _, _, value, _ in table.entries() if value is not None]
+        residuals = [abs(r) for row in table.residual.values() for r in row if r is not None]
+        row = [
+            result.model.cell,
+            str(result.trials),
+            ", ".join(f"{count} {status}" for status, count in table.counts.items()),
+            f"{1e3 * min(values):.4g}-{1e3 * max(values):.4g}" if values else "none",
+            f"{max(residuals):.1e}" if residuals else "",
+        ]
+        if verifications:
+            check = verifications.get(result.model.cell)
+            row.append("" if check is None else f"{check.largest_error:.1e}")
+        summary.add_row(*row)
+    for column in summary.columns:
+        column.no_wrap = True
+    console.print(summary)
+    for result in results:
+        for outcome in result.results:
+            if outcome.solution.status != "ok":
+                console.print(
+                    f"{result.model.cell} {outcome.site}: [yellow]{outcome.solution.status}[/], "
+                    f"{outcome.solution.reason}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+    trials = sum(result.trials for result in results)
+    console.print(
+        f"{trials} trials in {wall:.1f} s ({trials / wall:.0f} a second); tables in "
+        f"{folder / 'weightNorm'}, figure {folder / 'figures' / 'search.png'}",
+        highlight=False,
+        soft_wrap=True,
+    )

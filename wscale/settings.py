@@ -1,0 +1,154 @@
+"""The settings of a search: checked when made, from Python, the command line or a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from wscale.epsp import Protocol
+from wscale.errors import ConfigError, SelectionError, closest
+from wscale.grid import check_weights
+from wscale.loss import Targets
+from wscale.solve import Interpolation
+
+__all__ = ["SearchSettings", "parse_weights"]
+
+
+def parse_weights(text: str) -> tuple[float, ...]:
+    """Read weights from text: ``start:stop:count`` (evenly spaced) or ``w1,w2,...``, uS.
+
+    Examples
+    --------
+    >>> parse_weights("1e-4:3e-4:3")
+    (0.0001, 0.0002, 0.0003)
+    >>> parse_weights("1e-4,5e-4")
+    (0.0001, 0.0005)
+    """
+    try:
+        if ":" in text:
+            start, stop, count = text.split(":")
+            return tuple(float(w) for w in np.linspace(float(start), float(stop), int(count)))
+        return tuple(float(w) for w in text.split(","))
+    except ValueError:
+        raise SelectionError(
+            f"weights {text!r} are neither start:stop:count nor a list with commas; write for "
+            "example 1e-4:1.9e-3:19 or 1e-4,5e-4,1e-3 (uS)"
+        ) from None
+
+
+class SearchSettings(BaseModel):
+    """What to search: cells, sites, weights, targets, and how to measure.
+
+    Unknown names and unusable values raise :class:`wscale.errors.ConfigError`.
+
+    Examples
+    --------
+    >>> settings = SearchSettings.make(cells=["PV_simple"], weights_uS="1e-4:1.9e-3:19")
+    >>> len(settings.weights_uS)
+    19
+    >>> SearchSettings.make(cells=["PV_simple"], wieghts_uS=[1e-4, 2e-4])
+    Traceback (most recent call last):
+        ...
+    wscale.errors.ConfigError: settings: wieghts_uS is not a setting. Did you mean 'weights_uS'?
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: str = Field(".", description="model folder with cfg.py and netParams.py")
+    cells: tuple[str, ...] = Field((), description="cell labels; empty: the folder's only cell")
+    sections: tuple[str, ...] | None = Field(
+        None, description="sections, section lists or patterns; null: all but axons"
+    )
+    exclude: tuple[str, ...] = Field((), description="sections, lists or patterns to leave out")
+    locations: Literal["every", "middle"] | tuple[float, ...] = Field(
+        "every", description="every segment, the middle of each section, or numbers in (0, 1)"
+    )
+    weights_uS: tuple[float, ...] = Field(
+        tuple(np.arange(0.01, 0.2, 0.01) / 100), description="start:stop:count or a list, uS"
+    )
+    target_mV: float | dict[str, float] = Field(
+        0.5, description="a number, or {'default': number, place: number, ...}; IPSPs negative"
+    )
+    interpolation: Interpolation = Field("monotone", description="monotone or linear")
+    tolerance: float = Field(1e-3, gt=0, lt=1, description="largest relative error of an ok EPSP")
+    window_ms: float = Field(Protocol.window_ms, gt=0, description="measurement window, ms")
+    spike_threshold_mV: float = Field(Protocol.spike_threshold_mV, description="mV")
+    drift_tolerance_mV: float = Field(Protocol.drift_tolerance_mV, gt=0, description="mV")
+    mod: str | None = Field(None, description="NMODL folder; null: the model folder's mod/")
+    cfg: dict[str, Any] = Field(default_factory=dict, description="cfg overrides: key -> value")
+
+    @field_validator("weights_uS", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        try:
+            return check_weights(parse_weights(value) if isinstance(value, str) else value)
+        except SelectionError as error:
+            raise ValueError(str(error)) from error
+
+    @classmethod
+    def make(cls, **settings: Any) -> SearchSettings:
+        """Check settings and make them; all problems are named in one error."""
+        try:
+            made = cls.model_validate(settings)
+            _ = made.targets
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from error
+        return made
+
+    @classmethod
+    def read(cls, path: str | Path, **overrides: Any) -> SearchSettings:
+        """Read a JSON file with these names as keys; overrides take precedence.
+
+        Raises
+        ------
+        ConfigError
+            No such file, not JSON, or unusable settings.
+        """
+        try:
+            content = json.loads(Path(path).read_text())
+        except OSError as error:
+            raise ConfigError(
+                f"settings file {path} cannot be read: {error.strerror}; give --config a JSON file"
+            ) from error
+        except ValueError as error:
+            raise ConfigError(f"settings file {path} is not JSON: {error}") from error
+        if not isinstance(content, Mapping):
+            raise ConfigError(f"settings file {path} must hold one JSON object of settings")
+        return cls.make(**{**content, **overrides})
+
+    @property
+    def targets(self) -> Targets:
+        """The target EPSPs."""
+        if isinstance(self.target_mV, dict):
+            places = dict(self.target_mV)
+            return Targets(places.pop("default", 0.5), places)
+        return Targets(self.target_mV)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How responses are measured."""
+        return Protocol(
+            self.window_ms,
+            self.targets.polarity,
+            self.spike_threshold_mV,
+            self.drift_tolerance_mV,
+        )
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"][:1])
+        if problem["type"] == "extra_forbidden":
+            hint = closest(name, SearchSettings.model_fields)
+            problems.append(f"{name} is not a setting.{hint}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            allowed = SearchSettings.model_fields[name].description
+            problems.append(f"{name} = {problem['input']!r}: {message} (allowed: {allowed})")
+    return "settings: " + "; ".join(dict.fromkeys(problems))
