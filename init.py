@@ -1,0 +1,63 @@
+"""One trial, the NetPyNE way: build, simulate, plot, print the EPSP.
+
+    python init.py [key=value ...]     e.g.  cell=PV_simple NetStim1.sec=dend NetStim1.weight=2e-4
+
+Run it in this folder. NetPyNE's Batch (``simConfig=... netParams=...``) and batchtools drive this
+script unchanged.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from netpyne import sim
+
+from wscale.epsp import Protocol, measure
+from wscale.errors import WscaleError
+from wscale.mechanisms import load_mechanisms
+from wscale.overrides import apply_overrides, parse_overrides
+
+load_mechanisms("mod")
+
+# cfg comes from cfg.py or from Batch's simConfig=file; then values from the command line
+files = ("simConfig=", "netParams=")
+given = [arg for arg in sys.argv[1:] if "=" in arg and not arg.startswith(files)]
+cfg, _ = sim.readCmdLineArgs("cfg.py", None)
+try:
+    apply_overrides(cfg, parse_overrides(given))
+except WscaleError as error:
+    sys.exit(f"init.py: {error}")
+Path(cfg.saveFolder).mkdir(parents=True, exist_ok=True)
+_, netParams = sim.readCmdLineArgs(None, "netParams.py")
+sim.createSimulateAnalyze(netParams=netParams, simConfig=cfg)
+
+# The response, measured as the search measures it; an IPSP is a deflection that is mostly downwards
+t = np.array(sim.simData["t"])
+v = np.array(sim.simData["V_soma"]["cell_0"])
+onset = cfg.NetStim1["start"]
+rest, after = v[t < onset][-1], v[t > onset]
+polarity = 1 if after.max() - rest >= rest - after.min() else -1
+response = measure(
+    t,
+    v,
+    onset_ms=onset,
+    arrival_ms=onset + cfg.NetStim1["delay"],
+    protocol=Protocol(window_ms=cfg.duration - onset, polarity=polarity),
+)
+stim = cfg.NetStim1
+print(f"\n{cfg.cell} {stim['sec']}({stim['loc']:g}), {stim['weight']:g} uS: {response.status}")
+print(f"  baseline  {response.baseline_mV:.4f} mV")
+print(f"  EPSP      {response.epsp_mV:.4f} mV")
+if response.latency_ms is not None:
+    print(f"  latency   {response.latency_ms:.3f} ms")
+
+# What a batch collects: next to the other output, and to batchtools where it drives this script
+result = {"cell": cfg.cell, **stim, **response.as_row()}
+Path(cfg.saveFolder, f"{cfg.simLabel}_response.json").write_text(json.dumps(result))
+if getattr(cfg, "_runner", None) is not None:
+    from netpyne.batchtools import comm
+
+    comm.initialize()
+    if comm.connected:
+        comm.send(json.dumps({"epsp_mV": response.epsp_mV, "status": response.status}))
