@@ -1,0 +1,50 @@
+"""What the tests share: the repository's models, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from wscale import Model
+
+REPO = Path(__file__).resolve().parents[1]
+
+M1_CELLS = (
+    "IT2_reduced",
+    "IT4_reduced",
+    "IT5A_reduced",
+    "IT5B_reduced",
+    "PT5B_reduced",
+    "IT6_reduced",
+    "CT6_reduced",
+    "PV_simple",
+    "SOM_simple",
+)
+
+
+@cache
+def _load(cell: str, overrides: tuple[tuple[str, object], ...]) -> Model:
+    return Model.from_folder(REPO, cell, dict(overrides))
+
+
+@pytest.fixture(scope="session")
+def load() -> Callable[..., Model]:
+    """Read a cell of the repository's model folder: ``load("PV_simple", dt=0.05)``."""
+    return lambda cell, **overrides: _load(cell, tuple(overrides.items()))
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    return REPO
+
+
+@pytest.fixture
+def own_process_rig() -> Iterator[None]:
+    """Leave no Rig behind in the process that runs the tests."""
+    from wscale.rig import release_rig
+
+    yield
+    release_rig()

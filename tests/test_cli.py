@@ -1,0 +1,181 @@
+"""The command line and the main job, as a user calls them: files, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from conftest import REPO
+
+
+def run(*words: object, cwd=REPO) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What ``python M1_grid_search.py --cells PV_simple,PT5B_reduced`` leaves behind."""
+    out = tmp_path_factory.mktemp("m1") / "results"
+    done = run("M1_grid_search.py", "--cells", "PV_simple,PT5B_reduced", "--jobs", 2, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "above_grid" in done.stdout
+    return out
+
+
+def test_main_job_writes_its_files(results):
+    files = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    assert files == {
+        "figures/search.png",
+        "grid_batch/PT5B_reduced.csv",
+        "grid_batch/PV_simple.csv",
+        "results.json",
+        "verification/PT5B_reduced.csv",
+        "verification/PV_simple.csv",
+        "weightNorm/PT5B_reduced_weightNorm.json",
+        "weightNorm/PT5B_reduced_weightNorm.pkl",
+        "weightNorm/PV_simple_weightNorm.json",
+        "weightNorm/PV_simple_weightNorm.pkl",
+    }
+    assert (results / "figures" / "search.png").read_bytes().startswith(b"\x89PNG")
+    frame = pd.read_csv(results / "grid_batch" / "PV_simple.csv")
+    assert len(frame) == 2 * 19
+    assert set(frame["status"]) == {"ok"}
+
+
+def test_summary_names_what_was_made_and_with_what(results):
+    cells = json.loads((results / "results.json").read_text())["cells"]
+    assert cells["PV_simple"]["counts"] == {"ok": 2}
+    assert cells["PT5B_reduced"]["counts"] == {"ok": 3, "above_grid": 2}
+    assert cells["PV_simple"]["verified"]["passed"] is True
+    assert cells["PV_simple"]["verified"]["largest_error"] < 1e-3
+    assert len(cells["PV_simple"]["best"]) == 2
+    provenance = cells["PV_simple"]["provenance"]
+    assert set(provenance["sha256"]) == {"cell", "mechanisms", "configuration"}
+    assert all(len(digest) == 64 for digest in provenance["sha256"].values())
+    assert provenance["versions"].keys() >= {"wscale", "neuron", "netpyne", "numpy"}
+    assert provenance["command"].startswith("python M1_grid_search.py --cells PV_simple")
+
+
+def test_table_files_agree(results):
+    table = json.loads((results / "weightNorm" / "PT5B_reduced_weightNorm.json").read_text())
+    content = (results / "weightNorm" / "PT5B_reduced_weightNorm.pkl").read_bytes()
+    loaded = pickle.loads(content)
+    assert table["target_mV"] == 0.5
+    assert table["weightNorm"]["Adend3"] == [None]
+    assert (
+        loaded["Adend3"]
+        == [table["cap"]]
+        == [max(loaded["Adend1"] + loaded["soma"] + loaded["Bdend"])]
+    )
+    for sec, row in table["weightNorm"].items():
+        assert table["status"][sec] == [
+            "ok" if value is not None else "above_grid" for value in row
+        ]
+        assert [value for value in row if value is not None] in ([], loaded[sec])
+        assert all(abs(r) < 1e-3 for r in table["residual"][sec] if r is not None)
+
+
+def test_netpyne_loads_the_table(results):
+    code = f"""
+from netpyne import specs
+net = specs.NetParams()
+net.loadCellParams("PV_simple", "cells/PV_simple.json")
+net.addCellParamsWeightNorm("PV_simple", r"{results}/weightNorm/PV_simple_weightNorm.pkl")
+print(net.cellParams["PV_simple"]["secs"]["dend"]["weightNorm"])
+"""
+    done = run("-c", code)
+    assert float(done.stdout.splitlines()[-1].strip("[]")) == pytest.approx(5.6e-4, rel=1e-2)
+
+
+def test_another_run_keeps_the_other_cells(results):
+    done = run(
+        *("-m", "wscale", "grid", ".", "--cell", "PV_simple", "--weights", "1e-4,4e-4,8e-4"),
+        *("--sections", "soma,dend", "--target", "0.4", "--target", "dend=0.3"),
+        *("--cfg", "dt=0.05", "--out", results, "--jobs", 2),
+    )
+    assert done.returncode == 0, done.stderr
+    cells = json.loads((results / "results.json").read_text())["cells"]
+    assert cells["PT5B_reduced"]["counts"] == {"ok": 3, "above_grid": 2}
+    assert cells["PV_simple"]["trials"] == 8
+    table = json.loads((results / "weightNorm" / "PV_simple_weightNorm.json").read_text())
+    assert table["target_mV"] == {"soma": [0.4], "dend": [0.3]}
+
+
+def test_verify_passes_the_table_and_fails_a_wrong_one(results, tmp_path):
+    words = ("-m", "wscale", "verify", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "-j", 2)
+    table = results / "weightNorm" / "PT5B_reduced_weightNorm.json"
+    sound = run(*words, "--table", table, "--out", tmp_path / "entries.csv")
+    assert sound.returncode == 0, sound.stderr
+    assert "3 of 3 entries give their target" in sound.stdout
+    assert "2 entries promise nothing" in sound.stdout
+    assert len(pd.read_csv(tmp_path / "entries.csv")) == 5
+    bare = run(*words, "--table", table.with_suffix(".pkl"))  # the caps are given, and are wrong
+    assert bare.returncode == 1
+    assert "3 of 5 entries give their target" in bare.stdout
+    assert "Adend3[0]: 0.1" in bare.stdout
+
+
+def test_settings_from_a_file(tmp_path):
+    config = tmp_path / "search.json"
+    config.write_text(
+        json.dumps(
+            {
+                "cells": ["PV_simple"],
+                "weights_uS": [1e-4, 4e-4],
+                "sections": ["soma"],
+                "cfg": {"dt": 0.1},
+            }
+        )
+    )
+    for words in (
+        ("M1_grid_search.py", "--config", config, "--out", tmp_path / "a"),
+        ("-m", "wscale", "grid", ".", "--config", config, "--out", tmp_path / "b"),
+    ):
+        done = run(*words, "--jobs", 1)
+        assert done.returncode == 0, done.stderr
+    a, b = (pd.read_csv(tmp_path / name / "grid_batch" / "PV_simple.csv") for name in "ab")
+    pd.testing.assert_frame_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["grid", "nowhere"], "nowhere is not a model folder: it has no cfg.py"),
+        (["grid", ".", "--cell", "PV_simpel"], "cfg.cell = 'PV_simpel': no such file"),
+        (["grid", ".", "--cfg", "durration=1"], "no 'durration'. Did you mean 'duration'?"),
+        (["grid", ".", "--cfg", "dt=fast"], "cfg.dt = 'fast': a number is needed"),
+        (["grid", ".", "--cfg", "dt=0.03"], "recordStep = 0.1 ms must be a whole multiple"),
+        (["grid", ".", "--sections", "Adned1"], "Did you mean 'Adend1'"),
+        (["grid", ".", "--locations", "0,0.5"], "location 0.0 is not inside a section"),
+        (["grid", ".", "--weights", "1:2"], "neither start:stop:count nor a list"),
+        (["grid", ".", "--weights", "2e-4,1e-4"], "ascending"),
+        (["grid", ".", "--target", "half"], "'half' is not a number of mV"),
+        (["grid", ".", "--interpolation", "cubic"], "monotone or linear"),
+        (["grid", ".", "--window", "500"], "ends at 1200 ms"),
+        (["grid", ".", "--jobs", "0"], "jobs = 0"),
+        (["grid", ".", "--config", "nofile.json"], "nofile.json cannot be read"),
+        (["grid", ".", "--out", "README.md/results"], "cannot be made"),
+        (["verify", ".", "--table", "no.pkl"], "there is no table no.pkl"),
+        (["verify", ".", "--table", "setup.cfg"], "cannot be read as a weightNorm table"),
+    ],
+    ids=lambda value: "-".join(value[-2:]) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_one_clear_message(words, message, tmp_path):
+    out = [] if words[0] == "verify" or "--out" in words else ["--out", tmp_path / "results"]
+    done = run("-m", "wscale", *words, *out)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_version_and_help():
+    assert run("-m", "wscale", "--version").stdout.startswith("wscale 0.")
+    help_text = run("-m", "wscale", "grid", "--help").stdout
+    assert "--weights" in help_text
+    assert "mV" in help_text

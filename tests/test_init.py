@@ -1,0 +1,80 @@
+"""init.py: one trial the NetPyNE way, and the ways NetPyNE's own tools drive it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPO
+
+from wscale import Rig, list_sites
+
+TRIAL = ["cell=PT5B_reduced", "NetStim1.sec=Adend2", "NetStim1.weight=1.5e-3", "dt=0.05"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A copy of the model folder, as a user has it."""
+    folder = tmp_path_factory.mktemp("model")
+    for name in ("cfg.py", "netParams.py", "init.py"):
+        shutil.copy(REPO / name, folder)
+    for name in ("cells", "mod"):
+        shutil.copytree(REPO / name, folder / name)
+    return folder
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "init.py", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_prints_what_the_rig_measures(folder, load):
+    done = run(folder, *TRIAL)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((folder / "results/init/trial_response.json").read_text())
+    model = load("PT5B_reduced", dt=0.05)
+    [site] = list_sites(model, "Adend2")
+    with Rig(model, [site]) as rig:
+        [response] = rig.respond([(site, 1.5e-3)])
+    assert result["epsp_mV"] == response.epsp_mV
+    assert result["baseline_mV"] == response.baseline_mV
+    for name in ("latency_ms", "time_to_peak_ms", "rise_time_ms", "half_width_ms"):
+        assert result[name] == pytest.approx(getattr(response, name), abs=1e-6)
+    assert f"EPSP      {response.epsp_mV:.4f} mV" in done.stdout
+    assert f"latency   {response.latency_ms:.3f} ms" in done.stdout
+    assert (folder / "results/init/trace.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_netpyne_batch_drives_it(folder):
+    """Batch saves the cfg of each grid point as JSON and calls init.py with its name."""
+    code = """
+from netpyne import specs
+from cfg import cfg
+cfg.cell, cfg.dt, cfg.saveFolder, cfg.simLabel = "PV_simple", 0.05, "batch", "point_0"
+cfg.NetStim1["sec"], cfg.NetStim1["weight"] = "dend", 2e-4
+cfg.analysis = {}
+cfg.save("batch/point_0_cfg.json")
+"""
+    (folder / "batch").mkdir()
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    shutil.copy(folder / "netParams.py", folder / "batch" / "batch_netParams.py")
+    done = run(folder, "simConfig=batch/point_0_cfg.json", "netParams=batch/batch_netParams.py")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((folder / "batch" / "point_0_response.json").read_text())
+    assert (result["cell"], result["sec"], result["weight"]) == ("PV_simple", "dend", 2e-4)
+    assert result["epsp_mV"] == pytest.approx(0.3577, abs=1e-3)
+
+
+def test_wrong_input_is_said_in_words(folder):
+    done = run(folder, "NetStim1.wieght=1")
+    assert done.returncode != 0
+    assert "cfg has no 'NetStim1.wieght'. Did you mean 'weight'?" in done.stderr
