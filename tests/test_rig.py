@@ -72,6 +72,14 @@ def test_order_and_reuse_change_nothing(load):
     assert {response.status for response in forward} == {"ok", "spike"}
 
 
+def test_one_rig_after_another_under_the_same_name(load):
+    model = load("PV_simple", dt=0.05)
+    sites = list_sites(model)
+    for _ in range(2):
+        with Rig(model, sites) as rig:
+            assert rig.respond([(sites[0], 1e-4)])[0].ok
+
+
 def test_idle_synapses_elsewhere_change_nothing(load):
     model = load("PT5B_reduced", dt=0.05)
     sites = list_sites(model)

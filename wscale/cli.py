@@ -225,6 +225,9 @@ def fail_in_words(program: Callable[[], int | None]) -> int | None:
             f"{name}: {error}", highlight=False, markup=False, soft_wrap=True
         )
         return 2
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; files already written are whole")
+        return 130
 
 
 def _names(text: str | None) -> list[str] | None:

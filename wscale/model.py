@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,18 +120,21 @@ class Model:
     def _checked(
         cls, cell: str, net: dict[str, Any], cfg: dict[str, Any], mod: str | None
     ) -> Model:
-        scaled = [
-            name for name, sec in net["cellParams"][cell]["secs"].items() if "weightNorm" in sec
-        ]
-        for name in scaled:
-            del net["cellParams"][cell]["secs"][name]["weightNorm"]
-        notices: tuple[str, ...] = ()
+        notices = []
+        secs = net["cellParams"][cell].get("secs", {})
+        scaled = [sec for sec in secs.values() if sec.pop("weightNorm", None) is not None]
         if scaled:
-            notices = (f"{cell}: stored weightNorm removed from {len(scaled)} sections",)
-        model = cls(cell, net, cfg, mod, notices)
+            notices.append(f"{cell}: stored weightNorm removed from {len(scaled)} sections")
+        model = cls(cell, net, cfg, mod)
         model._check_network()
         model._check_configuration()
-        return model
+        factors = model.stim_target.get("synMechWeightFactor")
+        if len(model.syn_mechs) == 1 and factors not in (None, [1], [1.0]):
+            notices.append(
+                f"{cell}: synMechWeightFactor = {factors} has no effect, since NetPyNE applies it "
+                "only to several synMechs; the weight is that of the one synMech"
+            )
+        return replace(model, notices=tuple(notices))
 
     # ------------------------------------------------------------------ what it holds
 
@@ -247,7 +250,28 @@ class Model:
                 f"{STIM} must be a NetStim with number 1 and noise 0 (one activation at a known "
                 f"time), but is {source}"
             )
-        known = self.net["synMechParams"]
+        self._check_target()
+
+    def _check_target(self) -> None:
+        target, known = self.stim_target, self.net["synMechParams"]
+        for key, kind in (("weight", "number of uS"), ("loc", "number"), ("delay", "number of ms")):
+            if not isinstance(target.get(key, 1.0), int | float):
+                raise ModelError(
+                    f"{key} = {target[key]!r} of {STIM}'s target must be one {kind}; the parts of "
+                    "several synMechs go into synMechWeightFactor"
+                )
+        factors = target.get("synMechWeightFactor")
+        if len(self.syn_mechs) > 1 and factors is not None and len(factors) != len(self.syn_mechs):
+            raise ModelError(
+                f"synMechWeightFactor = {factors} of {STIM}'s target must have one factor for each "
+                f"of its synMechs {self.syn_mechs}"
+            )
+        for key in ("synsPerConn", "synMechLocFactor", "synMechDelayFactor"):
+            if target.get(key, 1) != 1:
+                raise ModelError(
+                    f"{key} = {target[key]!r} of {STIM}'s target: one activation at one place is "
+                    f"calibrated; leave {key} out"
+                )
         for label in self.syn_mechs:
             if label not in known:
                 raise ModelError(

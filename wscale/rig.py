@@ -231,7 +231,7 @@ class Rig:
         last = int(np.ceil((model.onset_ms + self.protocol.window_ms) / step - 1e-9))
         self._samples_ms: FloatArray = step * np.arange(first, last + 1, dtype=np.float64)
         self._sim.preRun()
-        self._h.finitialize(float(model.cfg["hParams"]["v_init"]))
+        self._h.finitialize(float(self._sim.cfg.hParams["v_init"]))  # as sim.runSim does
         self._sim.pc.psolve(self._samples_ms[0])
         self._state = self._h.SaveState()
         self._state.save()
