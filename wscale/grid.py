@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wscale.checks import check_window
 from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
 from wscale.execute import run_tasks
 from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.model import Model
-from wscale.rig import check_window, preflight, rig_for
+from wscale.rig import preflight, rig_for
 from wscale.sites import Locations, Site, list_sites
 from wscale.solve import Interpolation, Solution, solve_on_grid
 from wscale.weightnorm import WeightNormTable

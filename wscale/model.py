@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from wscale.errors import ConfigError, ModelError, closest
+from wscale.checks import STIM, check_configuration, check_network
+from wscale.errors import ModelError, closest
 from wscale.folder import read_folder
 from wscale.mechanisms import mechanisms_hash
 
 __all__ = ["Model"]
-
-STIM = "NetStim1"
 
 # cfg entries that say where output goes or how much is printed, not what is simulated
 _OUTPUT_KEYS = (
@@ -126,8 +125,8 @@ class Model:
         if scaled:
             notices.append(f"{cell}: stored weightNorm removed from {len(scaled)} sections")
         model = cls(cell, net, cfg, mod)
-        model._check_network()
-        model._check_configuration()
+        check_network(model)
+        check_configuration(model)
         factors = model.stim_target.get("synMechWeightFactor")
         if len(model.syn_mechs) == 1 and factors not in (None, [1], [1.0]):
             notices.append(
@@ -218,85 +217,6 @@ class Model:
         others = {k: v for k, v in self.net["cellParams"].items() if k != self.cell}
         return _digest([self.cell_hash, others, self.config_hash, self.mechanism_hash])
 
-    # ------------------------------------------------------------------ checks
-
-    def _check_network(self) -> None:
-        _ = self.soma
-        pops = self.net["popParams"]
-        sizes = {name: pop.get("numCells", 1) for name, pop in pops.items()}
-        if list(sizes.values()) != [1]:
-            raise ModelError(
-                f"the model must have one population of one cell, but popParams gives {sizes}; "
-                "leave only the calibrated cell, with numCells = 1"
-            )
-        targets = [
-            label
-            for label, target in self.net["stimTargetParams"].items()
-            if target.get("source") == STIM
-        ]
-        if STIM not in self.net["stimSourceParams"] or len(targets) != 1:
-            raise ModelError(
-                f"netParams must have stimSourceParams[{STIM!r}] and exactly one stimTargetParams "
-                f"entry with source {STIM!r}, but the sources are "
-                f"{sorted(self.net['stimSourceParams'])} and the targets {targets}"
-            )
-        source = self.stim_source
-        if (source.get("type"), source.get("number", 1e9), source.get("noise", 0)) != (
-            "NetStim",
-            1,
-            0,
-        ):
-            raise ModelError(
-                f"{STIM} must be a NetStim with number 1 and noise 0 (one activation at a known "
-                f"time), but is {source}"
-            )
-        self._check_target()
-
-    def _check_target(self) -> None:
-        target, known = self.stim_target, self.net["synMechParams"]
-        for key, kind in (("weight", "number of uS"), ("loc", "number"), ("delay", "number of ms")):
-            if not isinstance(target.get(key, 1.0), int | float):
-                raise ModelError(
-                    f"{key} = {target[key]!r} of {STIM}'s target must be one {kind}; the parts of "
-                    "several synMechs go into synMechWeightFactor"
-                )
-        factors = target.get("synMechWeightFactor")
-        if len(self.syn_mechs) > 1 and factors is not None and len(factors) != len(self.syn_mechs):
-            raise ModelError(
-                f"synMechWeightFactor = {factors} of {STIM}'s target must have one factor for each "
-                f"of its synMechs {self.syn_mechs}"
-            )
-        for key in ("synsPerConn", "synMechLocFactor", "synMechDelayFactor"):
-            if target.get(key, 1) != 1:
-                raise ModelError(
-                    f"{key} = {target[key]!r} of {STIM}'s target: one activation at one place is "
-                    f"calibrated; leave {key} out"
-                )
-        for label in self.syn_mechs:
-            if label not in known:
-                raise ModelError(
-                    f"synMech {label!r} of {STIM} is not in synMechParams ({sorted(known)})."
-                    f"{closest(label, known)}"
-                )
-        if self.arrival_ms < self.onset_ms or self.onset_ms <= 0:
-            raise ModelError(
-                f"{STIM}: start = {self.onset_ms:g} ms must be positive and delay must not be "
-                f"negative ({self.arrival_ms - self.onset_ms:g} ms)"
-            )
-
-    def _check_configuration(self) -> None:
-        if self.cfg.get("coreneuron"):
-            raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
-        dt, step = self.cfg["dt"], self.cfg["recordStep"]
-        if not dt > 0:
-            raise ConfigError(f"cfg.dt = {dt!r} ms must be positive; 0.025 is usual")
-        stride = step / dt
-        if not step > 0 or (not self.cfg["cvode_active"] and not _is_whole(stride)):
-            raise ConfigError(
-                f"cfg.recordStep = {step!r} ms must be a whole multiple of cfg.dt = {dt!r} ms; "
-                f"{max(1, round(stride)) * dt:g} is one"
-            )
-
 
 # ---------------------------------------------------------------------- helpers
 
@@ -368,10 +288,6 @@ def to_plain(value: Any, path: str) -> Any:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _is_whole(ratio: float) -> bool:
-    return round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio
 
 
 def _some(names: Iterable[str], most: int = 8) -> str:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from wscale.checks import STIM, check_mechanisms, check_window
 from wscale.epsp import FloatArray, Protocol, Response, measure
-from wscale.errors import ConfigError, ModelError, SimulationError, WscaleError
-from wscale.mechanisms import available_mechanisms, load_mechanisms
-from wscale.model import STIM, Model
+from wscale.errors import ModelError, SimulationError, WscaleError
+from wscale.mechanisms import load_mechanisms
+from wscale.model import Model
 from wscale.sites import Site
 
-__all__ = ["Rig", "check_window", "preflight", "quiet", "release_rig", "rig_for"]
+__all__ = ["Rig", "preflight", "quiet", "release_rig", "rig_for"]
 
 
 class Rig:
@@ -280,7 +281,7 @@ def preflight(model: Model) -> WscaleError | None:
     try:
         if model.mod is not None:
             load_mechanisms(model.mod)
-        _check_mechanisms(model)
+        check_mechanisms(model)
     except WscaleError as error:
         return error
     return None
@@ -301,38 +302,6 @@ _SILENT: dict[str, Any] = {
     "timing": False,
     "verbose": False,
 }
-
-
-def check_window(model: Model, protocol: Protocol) -> None:
-    """Raise ConfigError where the measurement window does not end within ``cfg.duration``."""
-    end = model.onset_ms + protocol.window_ms
-    if end > float(model.cfg["duration"]) + 1e-9:
-        raise ConfigError(
-            f"the measurement window ends at {end:g} ms (NetStim1 start {model.onset_ms:g} + "
-            f"window_ms {protocol.window_ms:g}), after cfg.duration = {model.cfg['duration']:g} "
-            "ms; shorten window_ms or lengthen cfg.duration"
-        )
-
-
-def _check_mechanisms(model: Model) -> None:
-    """Name the mechanisms that are missing; NetPyNE would only print and build without them."""
-    needed: dict[str, list[str]] = {}
-    for name, sec in model.rule["secs"].items():
-        for mechanism in sec.get("mechs", {}):
-            needed.setdefault(mechanism, []).append(name)
-    for label in model.syn_mechs:
-        needed.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"synMech {label}")
-    missing = {name: users for name, users in needed.items() if name not in available_mechanisms()}
-    if missing:
-        listed = "; ".join(
-            f"{name} (needed by {', '.join(users[:3])}{' ...' if len(users) > 3 else ''})"
-            for name, users in sorted(missing.items())
-        )
-        raise ModelError(
-            f"{model.cell}: mechanisms not found: {listed}. Searched: "
-            f"{model.mod or 'no NMODL folder'} and NEURON's own; add the .mod files or name their "
-            "folder with --mod"
-        )
 
 
 def _mechanism_globals(h: Any) -> list[Callable[[], None]]:

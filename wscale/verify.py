@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wscale.checks import check_window
 from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
 from wscale.execute import run_tasks
 from wscale.mechanisms import load_mechanisms
 from wscale.model import Model, to_plain
-from wscale.rig import check_window, quiet, release_rig, rig_for
+from wscale.rig import quiet, release_rig, rig_for
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 

@@ -1,0 +1,138 @@
+"""What a single-cell model must have before it is worth simulating.
+
+Every check raises an error of the :class:`wscale.errors.WscaleError` family that names the entry,
+its value, what is allowed and the remedy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wscale.errors import ConfigError, ModelError, closest
+from wscale.mechanisms import available_mechanisms
+
+if TYPE_CHECKING:
+    from wscale.epsp import Protocol
+    from wscale.model import Model
+
+__all__ = ["STIM", "check_configuration", "check_mechanisms", "check_network", "check_window"]
+
+STIM = "NetStim1"
+
+
+def check_network(model: Model) -> None:
+    """Raise ModelError unless one cell gets one activation of known synapses from NetStim1."""
+    _ = model.soma
+    pops = model.net["popParams"]
+    sizes = {name: pop.get("numCells", 1) for name, pop in pops.items()}
+    if list(sizes.values()) != [1]:
+        raise ModelError(
+            f"the model must have one population of one cell, but popParams gives {sizes}; "
+            "leave only the calibrated cell, with numCells = 1"
+        )
+    targets = [
+        label
+        for label, target in model.net["stimTargetParams"].items()
+        if target.get("source") == STIM
+    ]
+    if STIM not in model.net["stimSourceParams"] or len(targets) != 1:
+        raise ModelError(
+            f"netParams must have stimSourceParams[{STIM!r}] and exactly one stimTargetParams "
+            f"entry with source {STIM!r}, but the sources are "
+            f"{sorted(model.net['stimSourceParams'])} and the targets {targets}"
+        )
+    source = model.stim_source
+    if (source.get("type"), source.get("number", 1e9), source.get("noise", 0)) != (
+        "NetStim",
+        1,
+        0,
+    ):
+        raise ModelError(
+            f"{STIM} must be a NetStim with number 1 and noise 0 (one activation at a known "
+            f"time), but is {source}"
+        )
+    _check_target(model)
+
+
+def _check_target(model: Model) -> None:
+    target, known = model.stim_target, model.net["synMechParams"]
+    for key, kind in (("weight", "number of uS"), ("loc", "number"), ("delay", "number of ms")):
+        if not isinstance(target.get(key, 1.0), int | float):
+            raise ModelError(
+                f"{key} = {target[key]!r} of {STIM}'s target must be one {kind}; the parts of "
+                "several synMechs go into synMechWeightFactor"
+            )
+    factors = target.get("synMechWeightFactor")
+    if len(model.syn_mechs) > 1 and factors is not None and len(factors) != len(model.syn_mechs):
+        raise ModelError(
+            f"synMechWeightFactor = {factors} of {STIM}'s target must have one factor for each "
+            f"of its synMechs {model.syn_mechs}"
+        )
+    for key in ("synsPerConn", "synMechLocFactor", "synMechDelayFactor"):
+        if target.get(key, 1) != 1:
+            raise ModelError(
+                f"{key} = {target[key]!r} of {STIM}'s target: one activation at one place is "
+                f"calibrated; leave {key} out"
+            )
+    for label in model.syn_mechs:
+        if label not in known:
+            raise ModelError(
+                f"synMech {label!r} of {STIM} is not in synMechParams ({sorted(known)})."
+                f"{closest(label, known)}"
+            )
+    if model.arrival_ms < model.onset_ms or model.onset_ms <= 0:
+        raise ModelError(
+            f"{STIM}: start = {model.onset_ms:g} ms must be positive and delay must not be "
+            f"negative ({model.arrival_ms - model.onset_ms:g} ms)"
+        )
+
+
+def check_configuration(model: Model) -> None:
+    """Raise ConfigError where time steps do not fit, or another simulator is asked for."""
+    if model.cfg.get("coreneuron"):
+        raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
+    dt, step = model.cfg["dt"], model.cfg["recordStep"]
+    if not dt > 0:
+        raise ConfigError(f"cfg.dt = {dt!r} ms must be positive; 0.025 is usual")
+    stride = step / dt
+    if not step > 0 or (not model.cfg["cvode_active"] and not _is_whole(stride)):
+        raise ConfigError(
+            f"cfg.recordStep = {step!r} ms must be a whole multiple of cfg.dt = {dt!r} ms; "
+            f"{max(1, round(stride)) * dt:g} is one"
+        )
+
+
+def check_window(model: Model, protocol: Protocol) -> None:
+    """Raise ConfigError where the measurement window does not end within ``cfg.duration``."""
+    end = model.onset_ms + protocol.window_ms
+    if end > float(model.cfg["duration"]) + 1e-9:
+        raise ConfigError(
+            f"the measurement window ends at {end:g} ms (NetStim1 start {model.onset_ms:g} + "
+            f"window_ms {protocol.window_ms:g}), after cfg.duration = {model.cfg['duration']:g} "
+            "ms; shorten window_ms or lengthen cfg.duration"
+        )
+
+
+def check_mechanisms(model: Model) -> None:
+    """Name the mechanisms that are missing; NetPyNE would only print and build without them."""
+    needed: dict[str, list[str]] = {}
+    for name, sec in model.rule["secs"].items():
+        for mechanism in sec.get("mechs", {}):
+            needed.setdefault(mechanism, []).append(name)
+    for label in model.syn_mechs:
+        needed.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"synMech {label}")
+    missing = {name: users for name, users in needed.items() if name not in available_mechanisms()}
+    if missing:
+        listed = "; ".join(
+            f"{name} (needed by {', '.join(users[:3])}{' ...' if len(users) > 3 else ''})"
+            for name, users in sorted(missing.items())
+        )
+        raise ModelError(
+            f"{model.cell}: mechanisms not found: {listed}. Searched: "
+            f"{model.mod or 'no NMODL folder'} and NEURON's own; add the .mod files or name their "
+            "folder with --mod"
+        )
+
+
+def _is_whole(ratio: float) -> bool:
+    return round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio
