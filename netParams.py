@@ -26,7 +26,7 @@ else:
         f"cfg.cell = {cfg.cell!r}: no such file in {cells.resolve()}; known: {known}"
     )
 
-netParams.cellParams[cfg.cell]["conds"] = {}  # the population names the rule by its label
+netParams.cellParams[cfg.cell].pop("conds", None)  # the population names the rule by its label
 
 # One population of one cell
 stim = cfg.NetStim1
