@@ -233,7 +233,9 @@ def _print_summary(
     folder: Path,
     console: Console,
 ) -> None:
-    summary = Table("cell", "trials", "outcome", "nS/mV", "residual", box=SIMPLE)
+    summary = Table(
+        "cell", "trials", "outcome", "nS/mV", "residual", box=SIMPLE, pad_edge=False, padding=(0, 1)
+    )
     if verifications:
         summary.add_column("in network")
     for result in results:
