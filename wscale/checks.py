@@ -6,7 +6,8 @@ its value, what is allowed and the remedy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from wscale.errors import ConfigError, ModelError, closest
 from wscale.mechanisms import available_mechanisms
@@ -24,7 +25,7 @@ def check_network(model: Model) -> None:
     """Raise ModelError unless one cell gets one activation of known synapses from NetStim1."""
     _ = model.soma
     pops = model.net["popParams"]
-    sizes = {name: pop.get("numCells", 1) for name, pop in pops.items()}
+    sizes = {name: _size(pop) for name, pop in pops.items()}
     if list(sizes.values()) != [1]:
         raise ModelError(
             f"the model must have one population of one cell, but popParams gives {sizes}; "
@@ -42,6 +43,12 @@ def check_network(model: Model) -> None:
             f"{sorted(model.net['stimSourceParams'])} and the targets {targets}"
         )
     source = model.stim_source
+    start = source.get("start")
+    if not isinstance(start, int | float) or not 0 < start < inf:
+        raise ModelError(
+            f"{STIM}: start = {start!r} ms must be positive and finite, late enough for the cell "
+            "to settle; 700 is usual"
+        )
     if (source.get("type"), source.get("number", 1e9), source.get("noise", 0)) != (
         "NetStim",
         1,
@@ -51,6 +58,8 @@ def check_network(model: Model) -> None:
             f"{STIM} must be a NetStim with number 1 and noise 0 (one activation at a known "
             f"time), but is {source}"
         )
+    if not model.syn_mechs:
+        raise ModelError(f"{STIM}'s target has no synMech; name one or more of synMechParams")
     _check_target(model)
 
 
@@ -63,7 +72,8 @@ def _check_target(model: Model) -> None:
                 "several synMechs go into synMechWeightFactor"
             )
     factors = target.get("synMechWeightFactor")
-    if len(model.syn_mechs) > 1 and factors is not None and len(factors) != len(model.syn_mechs):
+    several = len(model.syn_mechs) > 1 and factors is not None
+    if several and (not isinstance(factors, list) or len(factors) != len(model.syn_mechs)):
         raise ModelError(
             f"synMechWeightFactor = {factors} of {STIM}'s target must have one factor for each "
             f"of its synMechs {model.syn_mechs}"
@@ -92,10 +102,11 @@ def check_configuration(model: Model) -> None:
     if model.cfg.get("coreneuron"):
         raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
     dt, step = model.cfg["dt"], model.cfg["recordStep"]
-    if not dt > 0:
-        raise ConfigError(f"cfg.dt = {dt!r} ms must be positive; 0.025 is usual")
+    for name, value, usual in (("dt", dt, 0.025), ("recordStep", step, 0.1)):
+        if not 0 < value < inf:
+            raise ConfigError(f"cfg.{name} = {value!r} ms must be positive; {usual:g} is usual")
     stride = step / dt
-    if not step > 0 or (not model.cfg["cvode_active"] and not _is_whole(stride)):
+    if not model.cfg["cvode_active"] and not _is_whole(stride):
         raise ConfigError(
             f"cfg.recordStep = {step!r} ms must be a whole multiple of cfg.dt = {dt!r} ms; "
             f"{max(1, round(stride)) * dt:g} is one"
@@ -132,6 +143,13 @@ def check_mechanisms(model: Model) -> None:
             f"{model.mod or 'no NMODL folder'} and NEURON's own; add the .mod files or name their "
             "folder with --mod"
         )
+
+
+def _size(pop: dict[str, Any]) -> Any:
+    """Return how many cells NetPyNE makes of a population."""
+    if "density" in pop:
+        return "by density"
+    return pop.get("numCells", len(pop["cellsList"]) if "cellsList" in pop else 1)
 
 
 def _is_whole(ratio: float) -> bool:

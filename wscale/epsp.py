@@ -49,6 +49,10 @@ class Protocol:
             raise ConfigError(f"window_ms = {self.window_ms!r} must be positive; 100 is usual")
         if self.polarity not in (1, -1):
             raise ConfigError(f"polarity = {self.polarity!r} must be 1 (EPSP) or -1 (IPSP)")
+        if not np.isfinite(self.spike_threshold_mV):
+            raise ConfigError(
+                f"spike_threshold_mV = {self.spike_threshold_mV!r} must be a number; -20 is usual"
+            )
         if not self.drift_tolerance_mV > 0:
             raise ConfigError(
                 f"drift_tolerance_mV = {self.drift_tolerance_mV!r} must be positive; 0.02 is usual"
@@ -154,13 +158,14 @@ def measure(
     slack = 1e-6  # sample times are sums of time steps
     before = int(np.searchsorted(t_ms, onset_ms - slack)) - 1
     end = int(np.searchsorted(t_ms, onset_ms + protocol.window_ms + slack))
-    if before < 0 or t_ms[-1] < onset_ms + protocol.window_ms - _step(t_ms) - slack:
+    first = int(np.searchsorted(t_ms, onset_ms + slack))
+    if before < 0 or first >= end or t_ms[-1] < onset_ms + protocol.window_ms - _step(t_ms) - slack:
+        covered = f"covers {t_ms[0]:g} to {t_ms[-1]:g} ms" if len(t_ms) else "is empty"
         raise ConfigError(
-            f"the trace covers {t_ms[0]:g} to {t_ms[-1]:g} ms, but the measurement needs samples "
-            f"from before onset_ms = {onset_ms:g} to {onset_ms + protocol.window_ms:g} ms"
+            f"the trace {covered}, but the measurement needs samples from before onset_ms = "
+            f"{onset_ms:g} to {onset_ms + protocol.window_ms:g} ms, with some between"
         )
     baseline = float(v_mV[before])
-    first = int(np.searchsorted(t_ms, onset_ms + slack))
     t, v = t_ms[first:end], v_mV[first:end]
     if not (np.isfinite(v).all() and np.isfinite(baseline)):
         return Response("failed", "the somatic potential is not finite")
@@ -172,7 +177,7 @@ def measure(
     highest = max(float(v.max()), baseline)
     status: Status = "ok"
     reason = ""
-    if abs(drift_mV) > protocol.drift_tolerance_mV:
+    if not abs(drift_mV) <= protocol.drift_tolerance_mV:
         status = "drift"
         reason = (
             f"without stimulation the soma changes by {drift_mV:.4g} mV within the window "

@@ -19,6 +19,7 @@ from typing import Any
 
 from wscale import errors
 from wscale.errors import ModelError, WscaleError
+from wscale.plain import choose_cell, to_plain
 
 __all__ = ["read_folder"]
 
@@ -59,7 +60,7 @@ def read_folder(
     request = {
         "folder": str(root),
         "cell": cell,
-        "overrides": overrides or {},
+        "overrides": to_plain(overrides or {}, "overrides"),
         "mod": None if mod_path is None else str(mod_path),
     }
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
@@ -88,7 +89,6 @@ def read_folder(
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Child side: import cfg, set what is overridden, import netParams, make both plain."""
     from wscale.mechanisms import load_mechanisms
-    from wscale.model import choose_cell, to_plain
     from wscale.overrides import apply_overrides
 
     if request["mod"] is not None:

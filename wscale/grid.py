@@ -262,7 +262,12 @@ def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:
     >>> check_weights([1e-4, 2e-4])
     (0.0001, 0.0002)
     """
-    weights = tuple(float(weight) for weight in weights_uS)
+    try:
+        weights = tuple(float(weight) for weight in weights_uS)
+    except (TypeError, ValueError):
+        raise SelectionError(
+            f"weights_uS = {weights_uS!r} must be a list of numbers (uS) or start:stop:count"
+        ) from None
     if len(weights) < 2:
         raise SelectionError(f"weights_uS = {list(weights)}: at least two weights are needed")
     for before, weight in zip((0.0, *weights), weights, strict=False):

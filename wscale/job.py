@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import (
@@ -177,7 +178,7 @@ def _write_cell(
     best = result.best.drop(columns="cell")
     return {
         "counts": table.counts,
-        "loss_mV2": result.loss_mV2,
+        "loss_mV2": None if np.isnan(result.loss_mV2) else result.loss_mV2,
         "best": best.to_dict(orient="records"),
         "trials": result.trials,
         "worker_seconds": round(result.seconds, 3),
@@ -199,7 +200,7 @@ def _write_verification(check: Verification, entry: dict[str, Any], folder: Path
     entry["files"]["verification"] = str(path.relative_to(folder))
     entry["verified"] = {
         "passed": check.passed,
-        "largest_error": check.largest_error,
+        "largest_error": None if np.isnan(check.largest_error) else check.largest_error,
         "misread_centres": len(check.misread),
     }
 
@@ -223,7 +224,7 @@ def _write_summary(
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     }
-    write_atomically(path, json.dumps(content, indent=1).encode())
+    write_atomically(path, json.dumps(content, indent=1, allow_nan=False).encode())
 
 
 def _print_summary(

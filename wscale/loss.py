@@ -74,7 +74,7 @@ class Targets:
         """
         default, places = 0.5, {}
         for text in texts:
-            place, _, number = text.rpartition("=")
+            place, equals, number = text.rpartition("=")
             try:
                 value = float(number)
             except ValueError:
@@ -82,6 +82,8 @@ class Targets:
                     f"target {text!r} is not a number of mV nor PLACE=number; write for example "
                     "0.5 or Adend3=0.25"
                 ) from None
+            if equals and not place.strip():
+                raise SelectionError(f"target {text!r} names no place before '='")
             if place:
                 places[place.strip()] = value
             else:
@@ -147,11 +149,14 @@ def best_on_grid(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a site that has an ok point; columns cell, sec, loc, weight_uS, epsp_mV, loss_mV2.
     """
-    ok = frame[frame["status"] == "ok"]
+    ok = frame[frame["status"] == "ok"].reset_index(drop=True)
     best = ok.loc[ok.groupby(["cell", "sec", "loc"], sort=False)["loss_mV2"].idxmin()]
     return best[["cell", "sec", "loc", "weight_uS", "epsp_mV", "loss_mV2"]].reset_index(drop=True)
 
 
 def summed_loss_mV2(frame: pd.DataFrame) -> float:
-    """Return the loss of a cell: its sites' least losses on the grid, added up, mV^2."""
-    return float(best_on_grid(frame)["loss_mV2"].sum())
+    """Return the loss of a cell: its sites' least losses on the grid, added up, mV^2.
+
+    NaN where no site has a grid point with status ok.
+    """
+    return float(best_on_grid(frame)["loss_mV2"].sum(min_count=1))

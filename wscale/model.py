@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wscale.checks import STIM, check_configuration, check_network
-from wscale.errors import ModelError, closest
+from wscale.errors import ModelError
 from wscale.folder import read_folder
 from wscale.mechanisms import mechanisms_hash
+from wscale.plain import choose_cell, some, to_plain
 
 __all__ = ["Model"]
 
@@ -40,7 +39,8 @@ class Model:
     """One cell with its synapses and configuration, as dictionaries, lists, numbers and text.
 
     Build it with :meth:`from_folder` or :meth:`from_netpyne`; both check it. A Model can be
-    pickled, sent to a worker and hashed; it never holds an object of NEURON or NetPyNE.
+    pickled and sent to a worker, has content hashes, and never holds an object of NEURON or
+    NetPyNE.
 
     Parameters
     ----------
@@ -229,68 +229,10 @@ def soma_of(secs: Mapping[str, Any], cell: str) -> str:
     if len(somas) != 1:
         raise ModelError(
             f"cell {cell!r} needs one section whose name starts with 'soma', but has "
-            f"{somas or 'none'} among {_some(secs)}; rename the section that is the soma"
+            f"{somas or 'none'} among {some(secs)}; rename the section that is the soma"
         )
     return somas[0]
 
 
-def choose_cell(cell: str | None, cell_params: Mapping[str, Any]) -> str:
-    """Return the label of the cell rule meant: the one named, or the only one there is."""
-    if cell is None:
-        if len(cell_params) == 1:
-            return str(next(iter(cell_params)))
-        raise ModelError(
-            f"the model has {len(cell_params)} cell rules ({_some(cell_params)}); say which with "
-            "--cell LABEL"
-        )
-    if cell not in cell_params:
-        raise ModelError(
-            f"netParams.cellParams has no cell rule {cell!r} (it has {_some(cell_params)})."
-            f"{closest(cell, cell_params)}"
-        )
-    return cell
-
-
-def to_plain(value: Any, path: str) -> Any:
-    """Copy a NetPyNE structure as dictionaries, lists, numbers and text.
-
-    Parameters
-    ----------
-    value : object
-        Dictionaries of any kind, sequences, NumPy arrays and numbers, text, None.
-    path : str
-        Where the value stands, for messages.
-
-    Raises
-    ------
-    ModelError
-        Something else is in there, such as an object of NEURON.
-    """
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, np.generic | np.ndarray):
-        return to_plain(value.tolist(), path)
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {
-            str(key): to_plain(entry, f"{path}.{key}")
-            for key, entry in value.items()
-            if not str(key).startswith("_")
-        }
-    if isinstance(value, Sequence | Iterable):
-        return [to_plain(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
-    raise ModelError(
-        f"{path} is a {type(value).__name__}; a model may hold only dictionaries, lists, numbers "
-        "and text"
-    )
-
-
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _some(names: Iterable[str], most: int = 8) -> str:
-    listed = list(names)
-    more = f", ... ({len(listed)} in all)" if len(listed) > most else ""
-    return ", ".join(repr(name) for name in listed[:most]) + more

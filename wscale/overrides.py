@@ -47,7 +47,7 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         try:
             overrides[key] = json.loads(text)
         except json.JSONDecodeError:
-            overrides[key] = text
+            overrides[key] = text.strip()
     return overrides
 
 
@@ -90,6 +90,8 @@ def apply_overrides(cfg: Any, overrides: Mapping[str, Any]) -> None:
             if depth < len(parents):
                 target = target[name]
         old = target[last]
+        if isinstance(old, bool) and not isinstance(value, bool | int | float):
+            raise ConfigError(f"cfg.{key} = {value!r}: true or false is needed (it is {old!r} now)")
         if _is_number(old) and not _is_number(value):
             raise ConfigError(f"cfg.{key} = {value!r}: a number is needed (it is {old!r} now)")
         target[last] = value

@@ -24,8 +24,8 @@ def parse_weights(text: str) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> parse_weights("1e-4:3e-4:3")
-    (0.0001, 0.0002, 0.0003)
+    >>> parse_weights("1e-4:5e-4:3")
+    (0.0001, 0.00030000000000000003, 0.0005)
     >>> parse_weights("1e-4,5e-4")
     (0.0001, 0.0005)
     """
@@ -69,7 +69,7 @@ class SearchSettings(BaseModel):
         "every", description="every segment, the middle of each section, or numbers in (0, 1)"
     )
     weights_uS: tuple[float, ...] = Field(
-        tuple(np.arange(0.01, 0.2, 0.01) / 100), description="start:stop:count or a list, uS"
+        parse_weights("1e-4:1.9e-3:19"), description="start:stop:count or a list, uS"
     )
     target_mV: float | dict[str, float] = Field(
         0.5, description="a number, or {'default': number, place: number, ...}; IPSPs negative"
@@ -90,15 +90,22 @@ class SearchSettings(BaseModel):
         except SelectionError as error:
             raise ValueError(str(error)) from error
 
+    @field_validator("target_mV")
+    @classmethod
+    def _target(cls, value: Any) -> Any:
+        try:
+            _targets(value)
+        except SelectionError as error:
+            raise ValueError(str(error)) from error
+        return value
+
     @classmethod
     def make(cls, **settings: Any) -> SearchSettings:
         """Check settings and make them; all problems are named in one error."""
         try:
-            made = cls.model_validate(settings)
-            _ = made.targets
+            return cls.model_validate(settings)
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
-        return made
 
     @classmethod
     def read(cls, path: str | Path, **overrides: Any) -> SearchSettings:
@@ -124,10 +131,7 @@ class SearchSettings(BaseModel):
     @property
     def targets(self) -> Targets:
         """The target EPSPs."""
-        if isinstance(self.target_mV, dict):
-            places = dict(self.target_mV)
-            return Targets(places.pop("default", 0.5), places)
-        return Targets(self.target_mV)
+        return _targets(self.target_mV)
 
     @property
     def protocol(self) -> Protocol:
@@ -138,6 +142,11 @@ class SearchSettings(BaseModel):
             self.spike_threshold_mV,
             self.drift_tolerance_mV,
         )
+
+
+def _targets(value: float | dict[str, float]) -> Targets:
+    places = dict(value) if isinstance(value, dict) else {"default": value}
+    return Targets(places.pop("default", 0.5), places)
 
 
 def _explain(error: ValidationError) -> str:

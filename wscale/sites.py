@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -84,7 +84,7 @@ def select_sections(
         wanted = [sections] if isinstance(sections, str) else list(sections)
         chosen = {name for entry in wanted for name in _matching(model, entry)}
     chosen -= {name for entry in exclude for name in _matching(model, entry)}
-    if not chosen:
+    if not chosen & set(names):
         raise SelectionError(
             f"{model.cell}: no section selected by sections = {sections!r}, exclude = "
             f"{list(exclude)!r}; the cell has {', '.join(names[:12])}"
@@ -136,16 +136,18 @@ def list_sites(
     SelectionError
         An unknown section or a location that is not inside a section.
     """
-    if isinstance(locations, str) and locations not in ("every", "middle"):
+    named = isinstance(locations, str)
+    if locations not in ("every", "middle") if named else not isinstance(locations, Iterable):
         raise SelectionError(
-            f"locations = {locations!r}; allowed are 'every', 'middle' or numbers between 0 and 1"
+            f"locations = {locations!r}; allowed are 'every', 'middle' or a list of numbers "
+            "between 0 and 1"
         )
     sites = []
     for sec in select_sections(model, sections, exclude):
         nseg = number_of_segments(model, sec)
-        if locations == "every":
+        if named and locations == "every":
             locs = [(i + 0.5) / nseg for i in range(nseg)]
-        elif locations == "middle":
+        elif named:
             locs = [0.5]
         else:
             locs = _checked_locations(locations)
@@ -155,7 +157,7 @@ def list_sites(
     return tuple(sites)
 
 
-def _checked_locations(locations: Sequence[float | str]) -> list[float]:
+def _checked_locations(locations: Iterable[float | str]) -> list[float]:
     numbers: list[float] = []
     for loc in locations:
         try:
@@ -181,7 +183,8 @@ def _checked_locations(locations: Sequence[float | str]) -> list[float]:
 def path_distance_um(model: Model, sec: str, loc: float) -> float:
     """Return the path distance from the centre of the soma to a location, um.
 
-    The same as NEURON's ``h.distance(soma(0.5), sec(loc))``, from the rule's geometry alone.
+    Along the sections' lengths, from the rule's geometry alone; at segment centres the same as
+    NEURON's ``h.distance(soma(0.5), sec(loc))``, which moves other locations to the nearest node.
 
     Raises
     ------

@@ -20,6 +20,7 @@ SolutionStatus = Literal[
     "unreachable",
     "above_grid",
     "below_grid",
+    "not_monotone",
     "spike",
     "drift",
     "edge",
@@ -99,7 +100,8 @@ def interpolate_weight(
     """
     if interpolation == "linear":
         return float(np.interp(target_mV, epsps_mV, weights_uS))
-    return float(PchipInterpolator(epsps_mV, weights_uS)(target_mV))
+    weight = float(PchipInterpolator(epsps_mV, weights_uS)(target_mV))
+    return min(max(weight, float(weights_uS[0])), float(weights_uS[-1]))  # rounding at the ends
 
 
 def solve_on_grid(
@@ -144,7 +146,7 @@ def solve_on_grid(
     stopped_by: Response | None = None
     for weight, response in points:
         size = None if response.epsp_mV is None else sign * response.epsp_mV
-        if not response.ok or size is None or (run and size <= run[-1][1]):
+        if not response.ok or size is None or size < 0 or (run and size <= run[-1][1]):
             stopped_by = response
             break
         run.append((weight, size))
@@ -161,7 +163,7 @@ def solve_on_grid(
     if not run:
         first = responses[0]
         if first.status == "ok":
-            return outcome("failed", "the smallest weight gives no response of the target's sign")
+            return outcome("unreachable", "there is no response of the target's sign")
         return outcome(first.status, f"at the smallest weight: {first.reason}")
     if goal < run[0][1]:
         return outcome(
@@ -173,9 +175,10 @@ def solve_on_grid(
         if stopped_by is None:
             return _beyond_grid(run, goal, sign, respond, outcome)
         if stopped_by.ok:
-            return outcome(
-                "unreachable", f"the response stops rising at {sign * run[-1][1]:.4g} mV"
-            )
+            turn = f"the response stops rising at {sign * run[-1][1]:.4g} mV ({run[-1][0]:g} uS)"
+            if largest is not None and largest >= goal:
+                return outcome("not_monotone", f"{turn} before it passes the target")
+            return outcome("unreachable", turn)
         return outcome(
             stopped_by.status,
             f"beyond {run[-1][0]:g} uS ({sign * run[-1][1]:.4g} mV): {stopped_by.reason}",
@@ -198,6 +201,10 @@ def _beyond_grid(
         size = None if response.epsp_mV is None else sign * response.epsp_mV
         if response.ok and size is not None:
             best = max(best, size)
+        elif response.status != "spike":
+            return outcome(
+                response.status, f"beyond {last:g} uS, at {weight:g} uS: {response.reason}", trials
+            )
         if best >= goal or response.status == "spike":
             gives = "a spike" if response.status == "spike" else f"{sign * best:.4g} mV"
             return outcome(

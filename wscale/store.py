@@ -33,7 +33,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     ConfigError
         The folder is not writable or the disk is full.
     """
-    temporary = None
+    temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}.", delete=False
@@ -44,14 +44,16 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        temporary = None
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
         raise ConfigError(
             f"{path} cannot be written: {error.strerror}; choose another folder with --out or make "
             "room"
         ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def make_folder(path: Path) -> Path:

@@ -18,7 +18,8 @@ from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
 from wscale.execute import run_tasks
 from wscale.mechanisms import load_mechanisms
-from wscale.model import Model, to_plain
+from wscale.model import Model
+from wscale.plain import to_plain
 from wscale.rig import quiet, release_rig, rig_for
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc

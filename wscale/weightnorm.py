@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import pickle
@@ -28,6 +29,17 @@ _UNITS = {
     "largest_epsp_mV": "mV",
     "target_mV": "mV",
     "cap": "uS/mV",
+}
+
+# The fields of a .json that have one entry a segment, and what an entry may be
+_NUMBER = (int, float, type(None))
+_FIELDS: dict[str, Any] = {
+    "status": str,
+    "residual": _NUMBER,
+    "epsp_mV": _NUMBER,
+    "largest_epsp_mV": _NUMBER,
+    "reason": str,
+    "target_mV": _NUMBER,
 }
 
 
@@ -185,7 +197,7 @@ class WeightNormTable:
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of the .json file."""
-        targets = {value for values in self.target_mV.values() for value in values} - {None}
+        targets = {value for values in self.target_mV.values() for value in values}
         return {
             "cell": self.cell,
             "weightNorm": self.weight_norm,
@@ -227,41 +239,62 @@ class WeightNormTable:
         file = Path(path)
         try:
             content = file.read_bytes()
-            if file.suffix == ".json":
-                data = json.loads(content)
-            else:
-                data = _PlainUnpickler(content).load()
         except FileNotFoundError:
             raise TableError(f"there is no table {file}") from None
-        except (ValueError, pickle.UnpicklingError, EOFError, IndexError, KeyError) as error:
+        except OSError as error:
+            raise TableError(f"table {file} cannot be read: {error.strerror}") from error
+        try:
+            data = (
+                json.loads(content) if file.suffix == ".json" else _PlainUnpickler(content).load()
+            )
+        except Exception as error:  # damaged pickles raise nearly anything
             raise TableError(f"{file} cannot be read as a weightNorm table: {error}") from error
-        label = cell or file.stem.removesuffix("_weightNorm")
-        values = data.get("weightNorm", data) if isinstance(data, dict) else data
+        own = isinstance(data, dict) and "weightNorm" in data
+        values = data["weightNorm"] if own else data
         _check_shape(file, values)
-        if "status" not in data or "weightNorm" not in data:
-            given = {sec: [_status_of(entry) for entry in row] for sec, row in values.items()}
-            finite = {
-                sec: [float(entry) if _status_of(entry) == "given" else None for entry in row]
-                for sec, row in values.items()
-            }
-            return cls(label, finite, given)
-        target = data["target_mV"]
-        if not isinstance(target, dict):
-            target = {sec: [target] * len(row) for sec, row in values.items()}
-        fields = {
-            name: data[name]
-            for name in ("residual", "epsp_mV", "largest_epsp_mV", "reason", "provenance")
-            if name in data
+        given = {sec: [_status_of(entry) for entry in row] for sec, row in values.items()}
+        finite = {
+            sec: [float(entry) if _status_of(entry) == "given" else None for entry in row]
+            for sec, row in values.items()
         }
-        return cls(data["cell"], values, data["status"], target_mV=target, **fields)
+        if not own:
+            return cls(cell or file.stem.removesuffix("_weightNorm"), finite, given)
+        return cls._from_own(file, data, finite)
+
+    @classmethod
+    def _from_own(
+        cls, file: Path, data: dict[str, Any], values: BySegment[float | None]
+    ) -> WeightNormTable:
+        """Make a table from a .json of this project, whose fields must all fit its entries."""
+        shape = {sec: len(row) for sec, row in values.items()}
+        fields = {name: data.get(name, {}) for name in _FIELDS}
+        target = data.get("target_mV")
+        if isinstance(target, int | float):
+            fields["target_mV"] = {sec: [target] * size for sec, size in shape.items()}
+        if not isinstance(data.get("cell"), str) or target is None or not fields["status"]:
+            raise TableError(
+                f"{file} must name its cell, its target_mV and the status of every entry; make the "
+                "table again"
+            )
+        for name, kind in _FIELDS.items():
+            rows = fields[name]
+            fits = (
+                isinstance(rows, dict)
+                and {sec: len(row) for sec, row in rows.items() if isinstance(row, list)} == shape
+                and all(isinstance(entry, kind) for row in rows.values() for entry in row)
+            )
+            if rows != {} and not fits:
+                raise TableError(
+                    f"{file}: {name!r} does not fit 'weightNorm', entry by entry; make the table "
+                    "again"
+                )
+        return cls(data["cell"], values, provenance=data.get("provenance", {}), **fields)
 
 
 class _PlainUnpickler(pickle.Unpickler):
     """Reads containers, numbers and text; refuses every class, so that a file runs no code."""
 
     def __init__(self, content: bytes) -> None:
-        import io
-
         super().__init__(io.BytesIO(content), encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Any:
