@@ -17,7 +17,7 @@ import numpy as np
 from wscale.checks import STIM, check_mechanisms, check_window
 from wscale.epsp import FloatArray, Protocol, Response, measure
 from wscale.errors import ModelError, SimulationError, WscaleError
-from wscale.mechanisms import load_mechanisms
+from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.sites import Site
 
@@ -72,8 +72,8 @@ class Rig:
         if problem is not None:
             raise problem
 
+        h = import_neuron()
         from netpyne import sim
-        from neuron import h
 
         if hasattr(sim, "net"):
             raise SimulationError(

@@ -17,7 +17,7 @@ from wscale.checks import check_window
 from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
 from wscale.execute import run_tasks
-from wscale.mechanisms import load_mechanisms
+from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
 from wscale.rig import quiet, release_rig, rig_for
@@ -229,6 +229,7 @@ def _load_table(
     """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
     import pickle
 
+    import_neuron()
     from netpyne import specs
 
     number, model, values = task
@@ -284,6 +285,7 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
     """
     if model.mod is not None:
         load_mechanisms(model.mod)
+    import_neuron()
     from netpyne import sim, specs
 
     release_rig()
