@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -234,11 +233,10 @@ def _print_summary(
     folder: Path,
     console: Console,
 ) -> None:
-    summary = Table(
-        "cell", "trials", "outcome", "nS/mV", "residual", box=SIMPLE, pad_edge=False, padding=(0, 1)
-    )
+    columns = ("cell", "trials", "outcome", "nS/mV", "residual")
+    summary = Table(*columns, box=None, padding=(0, 2, 0, 0))
     if verifications:
-        summary.add_column("in network")
+        summary.add_column("network")
     for result in results:
         table = result.table()
         values = [value for _, _, value, _ in table.entries() if value is not None]
