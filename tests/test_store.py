@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+from contextlib import contextmanager
 from importlib.metadata import version
 
 import pytest
@@ -30,13 +31,18 @@ def umask():
     os.umask(before)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """Let no file grow beyond a thousand bytes, so that writing fails half way."""
+    """Let no file grow beyond a thousand bytes, so that writing fails half way.
+
+    For the one call only: the limit holds for whatever this process writes, output included.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # ---------------------------------------------------------------------- write_atomically
@@ -73,10 +79,11 @@ def test_umask_is_left_as_it_was(tmp_path, umask):
     assert umask(0o027) == 0o027
 
 
-def test_old_file_stays_where_the_disk_is_full(tmp_path, full_disk):
+def test_old_file_stays_where_the_disk_is_full(tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes(OLD)
-    with pytest.raises(ConfigError, match=r"a.json cannot be written: File too large; choose .*-"):
+    message = r"a.json cannot be written: File too large; choose .*-"
+    with pytest.raises(ConfigError, match=message), full_disk():
         write_atomically(path, NEW)
     assert path.read_bytes() == OLD
     assert files(tmp_path) == ["a.json"]
