@@ -58,6 +58,5 @@ Path(cfg.saveFolder, f"{cfg.simLabel}_response.json").write_text(json.dumps(resu
 if getattr(cfg, "_runner", None) is not None:
     from netpyne.batchtools import comm
 
-    comm.initialize()
     if comm.connected:
         comm.send(json.dumps({"epsp_mV": response.epsp_mV, "status": response.status}))

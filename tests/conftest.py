@@ -8,21 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from M1_grid_search import CELLS as M1_CELLS
 from wscale import Model
 
-REPO = Path(__file__).resolve().parents[1]
+__all__ = ["M1_CELLS", "REPO"]
 
-M1_CELLS = (
-    "IT2_reduced",
-    "IT4_reduced",
-    "IT5A_reduced",
-    "IT5B_reduced",
-    "PT5B_reduced",
-    "IT6_reduced",
-    "CT6_reduced",
-    "PV_simple",
-    "SOM_simple",
-)
+REPO = Path(__file__).resolve().parents[1]
 
 
 @cache

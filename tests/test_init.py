@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,24 +55,35 @@ def test_it_prints_what_the_rig_measures(folder, load):
     assert (folder / "results/init/trace.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_netpyne_batch_drives_it(folder):
-    """Batch saves the cfg of each grid point as JSON and calls init.py with its name."""
+def test_netpyne_batch_drives_it(folder, load):
+    """NetPyNE's own grid search over section and weight gets the Rig's EPSPs."""
     code = """
 from netpyne import specs
-from cfg import cfg
-cfg.cell, cfg.dt, cfg.saveFolder, cfg.simLabel = "PV_simple", 0.05, "batch", "point_0"
-cfg.NetStim1["sec"], cfg.NetStim1["weight"] = "dend", 2e-4
-cfg.analysis = {}
-cfg.save("batch/point_0_cfg.json")
+from netpyne.batch import Batch
+params = specs.ODict({("NetStim1", "sec"): ["soma", "dend"], ("NetStim1", "weight"): [1e-4, 2e-4]})
+initCfg = {"cell": "PV_simple", "dt": 0.05, "analysis": {}}
+batch = Batch(params=params, cfgFile="cfg.py", netParamsFile="netParams.py", initCfg=initCfg)
+batch.batchLabel, batch.saveFolder, batch.method = "grid", "batch", "grid"
+batch.runCfg = {"type": "mpi_bulletin", "script": "init.py", "skip": True}
+batch.run()
 """
-    (folder / "batch").mkdir()
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
-    shutil.copy(folder / "netParams.py", folder / "batch" / "batch_netParams.py")
-    done = run(folder, "simConfig=batch/point_0_cfg.json", "netParams=batch/batch_netParams.py")
-    assert done.returncode == 0, done.stderr
-    result = json.loads((folder / "batch" / "point_0_response.json").read_text())
-    assert (result["cell"], result["sec"], result["weight"]) == ("PV_simple", "dend", 2e-4)
-    assert result["epsp_mV"] == pytest.approx(0.3577, abs=1e-3)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # nrniv
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = [json.loads(file.read_text()) for file in folder.glob("batch/*_response.json")]
+    assert len(results) == 4, done.stdout[-2000:] + done.stderr[-2000:]
+    model = load("PV_simple", dt=0.05)
+    sites = {site.sec: site for site in list_sites(model)}
+    with Rig(model, list(sites.values())) as rig:
+        for result in results:
+            [response] = rig.respond([(sites[result["sec"]], result["weight"])])
+            assert result["epsp_mV"] == pytest.approx(response.epsp_mV, abs=1e-9)
 
 
 def test_wrong_input_is_said_in_words(folder):

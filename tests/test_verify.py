@@ -37,7 +37,7 @@ def finer(load):
 
 def test_every_entry_of_the_nine_cells_gives_the_target(m1):
     checks = verify(list(m1.values()), jobs=2)
-    assert [check.cell for check in checks] == list(M1_CELLS)
+    assert [check.cell for check in checks] == M1_CELLS
     for check in checks:
         assert set(check.frame["table_status"]) == {"ok"}
         assert check.passed

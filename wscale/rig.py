@@ -16,12 +16,12 @@ import numpy as np
 
 from wscale.checks import STIM, check_mechanisms, check_window
 from wscale.epsp import FloatArray, Protocol, Response, measure
-from wscale.errors import ModelError, SimulationError, WscaleError
+from wscale.errors import ModelError, SelectionError, SimulationError, WscaleError
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.sites import Site
 
-__all__ = ["Rig", "preflight", "quiet", "release_rig", "rig_for"]
+__all__ = ["Rig", "claim_netpyne", "preflight", "quiet", "release_rig", "rig_for"]
 
 
 class Rig:
@@ -68,20 +68,14 @@ class Rig:
         self.sites = tuple(sites)
         self.protocol = protocol or Protocol()
         check_window(model, self.protocol)
+        unknown = {site.sec for site in self.sites} - model.rule["secs"].keys()
+        if unknown:  # NetPyNE would put their synapses on the soma
+            raise SelectionError(f"{model.cell} has no sections {sorted(unknown)}")
         problem = preflight(model)
         if problem is not None:
             raise problem
-
-        h = import_neuron()
-        from netpyne import sim
-
-        if hasattr(sim, "net"):
-            raise SimulationError(
-                "NetPyNE already holds a network in this process, which a Rig would replace; use "
-                "two or more jobs, or call netpyne.sim.clearAll() first"
-            )
-        self._h, self._sim = h, sim
-        self._globals = _mechanism_globals(h)
+        self._h, self._sim = import_neuron(), claim_netpyne()
+        self._globals = _mechanism_globals(self._h)
         self._closed = False
         try:
             with quiet():
@@ -140,6 +134,8 @@ class Rig:
         t_ms, v_mV : arrays of float, shape (n,)
             From the last sample before onset to the end of the window, every ``cfg.recordStep``.
         """
+        if site is not None and site not in self._synapses:
+            raise SelectionError(f"{site} is not one of the sites that this Rig was built with")
         self._state.restore()
         self._h.frecord_init()
         if self.model.cfg["cvode_active"]:
@@ -190,9 +186,7 @@ class Rig:
         sim, model = self._sim, self.model
         net = copy.deepcopy(model.net)
         template = net["stimTargetParams"].pop(model.stim_target_label)
-        labels = {}
         for number, site in enumerate(self.sites):
-            labels[f"{STIM}->{number}"] = site
             net["stimTargetParams"][f"{STIM}->{number}"] = {
                 **template,
                 "sec": site.sec,
@@ -219,6 +213,11 @@ class Rig:
                 site = by_place[conn["sec"], conn["loc"]]
                 self._synapses[site].append((conn["hObj"], float(conn["hObj"].weight[0])))
                 conn["hObj"].weight[0] = 0.0
+        if any(len(netcons) != len(model.syn_mechs) for netcons in self._synapses.values()):
+            raise ModelError(
+                f"NetPyNE did not make one connection for each of {model.syn_mechs} at every site; "
+                "leave cfg.addSynMechs, createPyStruct and createNEURONObj at True"
+            )
         for stim in cell.stims:
             if stim["source"] == STIM:
                 stim["hObj"].number = 0  # activations come from the trials
@@ -270,6 +269,25 @@ def release_rig() -> None:
     if _current is not None:
         _current.close()
         _current = None
+
+
+def claim_netpyne() -> Any:
+    """Import ``netpyne.sim``, and refuse to replace a network that it holds.
+
+    Raises
+    ------
+    SimulationError
+        NetPyNE holds a network in this process.
+    """
+    import_neuron()
+    from netpyne import sim
+
+    if hasattr(sim, "net"):
+        raise SimulationError(
+            "NetPyNE already holds a network in this process, which would be replaced; use two or "
+            "more jobs, or call netpyne.sim.clearAll() first"
+        )
+    return sim
 
 
 def preflight(model: Model) -> WscaleError | None:

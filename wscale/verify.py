@@ -20,7 +20,7 @@ from wscale.execute import run_tasks
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
-from wscale.rig import quiet, release_rig, rig_for
+from wscale.rig import claim_netpyne, quiet, release_rig, rig_for
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 
@@ -285,10 +285,10 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
     """
     if model.mod is not None:
         load_mechanisms(model.mod)
-    import_neuron()
-    from netpyne import sim, specs
-
     release_rig()
+    sim = claim_netpyne()
+    from netpyne import specs
+
     net, cfg = copy.deepcopy(model.net), copy.deepcopy(model.cfg)
     net["stimTargetParams"][model.stim_target_label].update(
         sec=site.sec, loc=site.loc, weight=weight_uS
@@ -296,7 +296,8 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
     trace: dict[str, Any] = {"sec": model.soma, "loc": 0.5, "var": "v"}
     cfg.update(analysis={}, recordCells=["all"], recordTraces={"V_soma": trace}, recordTime=True)
     with quiet():
-        sim.createSimulate(specs.NetParams(net), specs.SimConfig(cfg))
-        t, v = np.array(sim.simData["t"]), np.array(sim.simData["V_soma"]["cell_0"])
-        sim.clearAll()
-    return t, v
+        try:
+            sim.createSimulate(specs.NetParams(net), specs.SimConfig(cfg))
+            return np.array(sim.simData["t"]), np.array(sim.simData["V_soma"]["cell_0"])
+        finally:
+            sim.clearAll()
