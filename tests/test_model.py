@@ -128,7 +128,7 @@ def test_overrides_are_set_before_netparams_runs(read):
 
 def test_stored_weight_norm_is_removed_with_a_notice(read):
     model = read("scaled")
-    assert model.notices == ("ball: stored weightNorm removed from 2 sections",)
+    assert "ball: stored weightNorm removed from 2 sections" in model.notices
     assert not any("weightNorm" in section for section in model.rule["secs"].values())
 
 
@@ -270,6 +270,13 @@ def test_object_of_neuron_is_named_with_its_path(parts):
     net.stim = h.NetStim()
     with pytest.raises(ModelError, match=r"^netParams\.stim is a "):
         Model.from_netpyne(net, cfg)
+
+
+def test_section_without_nseg_gets_one_and_a_notice(parts):
+    del parts[0].cellParams["ball"]["secs"]["soma"]["geom"]["nseg"]
+    model = Model.from_netpyne(*parts)
+    assert model.rule["secs"]["soma"]["geom"]["nseg"] == 1
+    assert any("no nseg in the geom of 'soma'" in notice for notice in model.notices)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def grid(
     targets.check(zip(models, all_sites, strict=True))
     for model in models:
         check_window(model, protocol)
-    for problem in run_tasks(preflight, models, jobs):
+    for problem in list(run_tasks(preflight, models, jobs)):
         if problem is not None:
             raise problem
 

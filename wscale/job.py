@@ -93,7 +93,7 @@ def run_search(
         models = load_models(settings)
     for model in models:
         for notice in model.notices:
-            console.print(f"[yellow]notice[/]: {notice}")
+            console.print(f"[yellow]notice[/]: {notice}", highlight=False, soft_wrap=True)
 
     results = _search(settings, models, jobs, console)
     entries = {r.model.cell: _write_cell(r, settings, folder, command) for r in results}

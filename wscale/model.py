@@ -124,6 +124,14 @@ class Model:
         scaled = [sec for sec in secs.values() if sec.pop("weightNorm", None) is not None]
         if scaled:
             notices.append(f"{cell}: stored weightNorm removed from {len(scaled)} sections")
+        silent = [name for name, sec in secs.items() if "nseg" not in sec.get("geom", {})]
+        for name in silent:
+            secs[name].setdefault("geom", {})["nseg"] = 1  # NEURON's default
+        if silent:
+            notices.append(
+                f"{cell}: no nseg in the geom of {some(silent, 4)}: taken as 1; write it into the "
+                "rule, since NetPyNE cannot read a weightNorm without it"
+            )
         model = cls(cell, net, cfg, mod)
         check_network(model)
         check_configuration(model)

@@ -127,7 +127,7 @@ def verify(
         check_window(model, protocol)
     loads = [(number, model, table.capped()) for number, (model, table) in enumerate(cells)]
     scaled: dict[int, Model] = {}
-    for number, outcome in run_tasks(_load_table, loads, jobs):
+    for number, outcome in list(run_tasks(_load_table, loads, jobs)):
         if isinstance(outcome, WscaleError):
             raise outcome
         scaled[number] = outcome

@@ -1,0 +1,1 @@
+"""How long trials take, side by side: ``python -m benchmarks``."""
