@@ -143,6 +143,21 @@ def test_settings_from_a_file(tmp_path):
     pd.testing.assert_frame_equal(a, b)
 
 
+def test_norm_writes_a_table_without_a_grid(tmp_path):
+    done = run(
+        *("-m", "wscale", "norm", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "--verify"),
+        *("--out", tmp_path, "--jobs", 2),
+    )
+    assert done.returncode == 0, done.stderr
+    entry = json.loads((tmp_path / "results.json").read_text())["cells"]["PT5B_reduced"]
+    assert entry["counts"] == {"ok": 5}
+    assert entry["trials"] < 20
+    assert entry["verified"]["passed"] is True
+    assert entry["files"].keys() == {"weightNorm_json", "weightNorm_pkl", "verification"}
+    assert not (tmp_path / "grid_batch").exists()
+    assert (tmp_path / "figures" / "search.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -159,6 +174,7 @@ def test_settings_from_a_file(tmp_path):
         (["grid", ".", "--interpolation", "cubic"], "monotone or linear"),
         (["grid", ".", "--window", "500"], "ends at 1200 ms"),
         (["grid", ".", "--jobs", "0"], "jobs = 0"),
+        (["norm", ".", "--tolerance", "2"], "tolerance = 2.0"),
         (["grid", ".", "--config", "nofile.json"], "nofile.json cannot be read"),
         (["grid", ".", "--out", "README.md/results"], "cannot be made"),
         (["verify", ".", "--table", "no.pkl"], "there is no table no.pkl"),

@@ -11,6 +11,7 @@ from wscale.errors import WscaleError
 from wscale.grid import GridResult, grid
 from wscale.loss import Targets, loss_mV2
 from wscale.model import Model
+from wscale.norm import NormResult, norm
 from wscale.rig import Rig
 from wscale.sites import Site, list_sites
 from wscale.solve import Solution
@@ -20,6 +21,7 @@ from wscale.weightnorm import WeightNormTable
 __all__ = [
     "GridResult",
     "Model",
+    "NormResult",
     "Protocol",
     "Response",
     "Rig",
@@ -34,5 +36,6 @@ __all__ = [
     "list_sites",
     "loss_mV2",
     "measure",
+    "norm",
     "verify",
 ]

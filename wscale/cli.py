@@ -1,11 +1,11 @@
-"""The command line: ``wscale grid`` and ``wscale verify``."""
+"""The command line: ``wscale grid``, ``wscale norm`` and ``wscale verify``."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -32,15 +32,41 @@ Cfg = Annotated[
     list[str] | None,
     typer.Option("--cfg", help="Override of a cfg value, e.g. dt=0.05 or hParams.celsius=37."),
 ]
-Mod = Annotated[Path | None, typer.Option("--mod", help="NMODL folder [default: FOLDER/mod].")]
+Mod = Annotated[Path | None, typer.Option("--mod", help="NMODL folder (default: FOLDER/mod).")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1: all cores.")]
 Target = Annotated[
     list[str] | None,
     typer.Option(
         "--target",
         help="Target EPSP, mV (IPSP: negative); PLACE=mV for a cell, section or site "
-        "[default: 0.5].",
+        "(default: 0.5).",
     ),
+]
+
+
+Cells = Annotated[list[str] | None, typer.Option("--cell", help="Cell label; repeat for several.")]
+Sections = Annotated[
+    str | None,
+    typer.Option(help="Sections, section lists or patterns, with commas (default: all but axons)."),
+]
+Exclude = Annotated[
+    str | None, typer.Option(help="Sections, lists or patterns to leave out, with commas.")
+]
+Places = Annotated[
+    str | None, typer.Option(help="every, middle, or numbers between 0 and 1 (default: every).")
+]
+Tolerance = Annotated[
+    float | None, typer.Option(help="Largest relative error of an ok EPSP (default: 0.001).")
+]
+Window = Annotated[
+    float | None, typer.Option(help="Measurement window after onset, ms (default: 100).")
+]
+Config = Annotated[
+    Path | None, typer.Option(help="JSON file of search settings; options take precedence.")
+]
+Out = Annotated[Path, typer.Option(help="Results folder.")]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Load each table into a NetPyNE network and measure.")
 ]
 
 
@@ -55,75 +81,93 @@ def _options(
 
 @app.command(name="grid")
 def grid_command(
+    context: typer.Context,
     folder: Folder,
-    cell: Annotated[
-        list[str] | None, typer.Option("--cell", help="Cell label; repeat for several.")
-    ] = None,
-    sections: Annotated[
-        str | None,
-        typer.Option(
-            help="Sections, section lists or patterns, with commas [default: all but axons]."
-        ),
-    ] = None,
-    exclude: Annotated[
-        str | None, typer.Option(help="Sections, lists or patterns to leave out, with commas.")
-    ] = None,
-    locations: Annotated[
-        str | None,
-        typer.Option(help="every, middle, or numbers between 0 and 1 [default: every]."),
-    ] = None,
+    cell: Cells = None,
+    sections: Sections = None,
+    exclude: Exclude = None,
+    locations: Places = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="start:stop:count or w1,w2,... in uS [default: 1e-4:1.9e-3:19]."),
+        typer.Option(help="start:stop:count or w1,w2,... in uS (default: 1e-4:1.9e-3:19)."),
     ] = None,
     target: Target = None,
     interpolation: Annotated[
-        str | None, typer.Option(help="monotone or linear [default: monotone].")
+        str | None, typer.Option(help="monotone or linear (default: monotone).")
     ] = None,
-    tolerance: Annotated[
-        float | None, typer.Option(help="Largest relative error of an ok EPSP [default: 0.001].")
-    ] = None,
-    window: Annotated[
-        float | None, typer.Option(help="Measurement window after onset, ms [default: 100].")
-    ] = None,
+    tolerance: Tolerance = None,
+    window: Window = None,
     cfg: Cfg = None,
     mod: Mod = None,
-    config: Annotated[
-        Path | None, typer.Option(help="JSON file of search settings; options take precedence.")
-    ] = None,
+    config: Config = None,
     jobs: Jobs = -1,
-    out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Load each table into a NetPyNE network and measure.")
-    ] = False,
+    out: Out = Path("results"),
+    verify: Verify = False,
 ) -> None:
     """Measure the EPSP of every section x location x weight, and solve for the target.
 
     Example: wscale grid . --cell PV_simple --weights 1e-4:1.9e-3:19 --target 0.5 --cfg dt=0.05
     """
+    _run("grid", context.params)
+
+
+@app.command(name="norm")
+def norm_command(
+    context: typer.Context,
+    folder: Folder,
+    cell: Cells = None,
+    sections: Sections = None,
+    exclude: Exclude = None,
+    locations: Places = None,
+    target: Target = None,
+    tolerance: Tolerance = None,
+    window: Window = None,
+    cfg: Cfg = None,
+    mod: Mod = None,
+    config: Config = None,
+    jobs: Jobs = -1,
+    out: Out = Path("results"),
+    verify: Verify = False,
+) -> None:
+    """Find the weight for the target at every site in a few trials, without a grid of weights.
+
+    Example: wscale norm . --cell PT5B_reduced --target 0.5 --cfg dt=0.05
+    """
+    _run("norm", context.params)
+
+
+def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
+    """Run a search; options take precedence over the settings file, and that over the defaults."""
     from wscale.job import run_search
     from wscale.settings import SearchSettings
 
     given: dict[str, Any] = {
-        "folder": str(folder),
-        "cells": cell,
-        "sections": _names(sections),
-        "exclude": _names(exclude),
-        "locations": _locations(locations),
-        "weights_uS": weights,
-        "target_mV": Targets.parse(target).plain() if target else None,
-        "interpolation": interpolation,
-        "tolerance": tolerance,
-        "window_ms": window,
-        "mod": None if mod is None else str(mod),
-        "cfg": parse_overrides(cfg) if cfg else None,
+        "folder": str(options["folder"]),
+        "cells": options["cell"],
+        "sections": _names(options["sections"]),
+        "exclude": _names(options["exclude"]),
+        "locations": _locations(options["locations"]),
+        "weights_uS": options.get("weights"),
+        "target_mV": Targets.parse(options["target"]).plain() if options["target"] else None,
+        "interpolation": options.get("interpolation"),
+        "tolerance": options["tolerance"],
+        "window_ms": options["window"],
+        "mod": options["mod"] and str(options["mod"]),
+        "cfg": parse_overrides(options["cfg"] or ()),
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    if config is None:
+    given = {name: value for name, value in given.items() if value not in (None, (), [], {})}
+    if options["config"] is None:
         settings = SearchSettings.make(**given)
     else:
-        settings = SearchSettings.read(config, **given)
-    sound = run_search(settings, out, jobs=jobs, command=_command(), verified=verify)
+        settings = SearchSettings.read(options["config"], **given)
+    sound = run_search(
+        settings,
+        options["out"],
+        method=method,
+        jobs=options["jobs"],
+        command=_command(),
+        verified=options["verify"],
+    )
     raise typer.Exit(0 if sound else 1)
 
 

@@ -21,7 +21,15 @@ from wscale.sites import Locations, Site, list_sites
 from wscale.solve import Interpolation, Solution, solve_on_grid
 from wscale.weightnorm import WeightNormTable
 
-__all__ = ["GridResult", "SiteResult", "SiteTask", "check_weights", "grid", "search_site"]
+__all__ = [
+    "GridResult",
+    "SiteResult",
+    "SiteTask",
+    "check_search",
+    "check_weights",
+    "grid",
+    "search_site",
+]
 
 
 @dataclass(frozen=True)
@@ -124,10 +132,14 @@ class GridResult:
         """Time the workers spent on this cell, added up, s."""
         return sum(result.seconds for result in self.results)
 
+    @property
+    def solutions(self) -> tuple[tuple[Site, Solution], ...]:
+        """The outcome at each site."""
+        return tuple((result.site, result.solution) for result in self.results)
+
     def table(self, provenance: dict[str, Any] | None = None) -> WeightNormTable:
         """Return the weightNorm table."""
-        pairs = [(result.site, result.solution) for result in self.results]
-        return WeightNormTable.from_solutions(self.model, pairs, provenance)
+        return WeightNormTable.from_solutions(self.model, self.solutions, provenance)
 
 
 def grid(
@@ -187,13 +199,7 @@ def grid(
     weights = check_weights(weights_uS)
     protocol = replace(protocol or Protocol(), polarity=targets.polarity)
     all_sites = [list_sites(model, sections, locations, exclude) for model in models]
-    targets.check(zip(models, all_sites, strict=True))
-    for model in models:
-        check_window(model, protocol)
-    for problem in list(run_tasks(preflight, models, jobs)):
-        if problem is not None:
-            raise problem
-
+    check_search(models, all_sites, targets, protocol, jobs)
     tasks = [
         SiteTask(
             model,
@@ -217,6 +223,22 @@ def grid(
         GridResult(model, tuple(sorted(collected[model.content_hash], key=lambda r: r.index)))
         for model in models
     ]
+
+
+def check_search(
+    models: Sequence[Model],
+    all_sites: Sequence[tuple[Site, ...]],
+    targets: Targets,
+    protocol: Protocol,
+    jobs: int,
+) -> None:
+    """Raise what is wrong with a search before any simulation; mechanisms are asked of workers."""
+    targets.check(zip(models, all_sites, strict=True))
+    for model in models:
+        check_window(model, protocol)
+    for problem in list(run_tasks(preflight, models, jobs)):
+        if problem is not None:
+            raise problem
 
 
 def _search(task: SiteTask) -> tuple[str, SiteResult]:

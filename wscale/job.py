@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -26,13 +26,16 @@ from wscale.errors import TableError
 from wscale.execute import number_of_jobs
 from wscale.grid import GridResult, SiteResult, grid
 from wscale.model import Model
+from wscale.norm import NormResult, SectionResult, norm
 from wscale.plots import plot_search
 from wscale.settings import SearchSettings
 from wscale.sites import list_sites
 from wscale.store import make_folder, provenance, write_atomically
 from wscale.verify import Verification, verify
 
-__all__ = ["load_models", "run_search"]
+__all__ = ["Method", "load_models", "run_search"]
+
+Method = Literal["grid", "norm"]
 
 
 def load_models(settings: SearchSettings) -> list[Model]:
@@ -51,6 +54,7 @@ def run_search(
     settings: SearchSettings,
     out: str | Path,
     *,
+    method: Method = "grid",
     jobs: int = -1,
     command: Sequence[str] = (),
     verified: bool = False,
@@ -64,6 +68,8 @@ def run_search(
         What to search.
     out : path
         Results folder; cells of earlier runs that are not searched now keep their files.
+    method : {"grid", "norm"}
+        The exhaustive search over weights, or the targeted one (:func:`wscale.norm`).
     jobs : int
         Number of worker processes.
     command : sequence of str
@@ -87,7 +93,7 @@ def run_search(
     start = time.perf_counter()
     number_of_jobs(jobs)
     folder = Path(out)
-    for part in ("grid_batch", "weightNorm", "figures"):
+    for part in ("weightNorm", "figures", *(("grid_batch",) if method == "grid" else ())):
         make_folder(folder / part)
     with console.status("reading cells, compiling mechanisms where they are new"):
         models = load_models(settings)
@@ -95,7 +101,7 @@ def run_search(
         for notice in model.notices:
             console.print(f"[yellow]notice[/]: {notice}", highlight=False, soft_wrap=True)
 
-    results = _search(settings, models, jobs, console)
+    results = _search(settings, models, method, jobs, console)
     entries = {r.model.cell: _write_cell(r, settings, folder, command) for r in results}
     verifications: dict[str, Verification] = {}
     if verified:
@@ -115,13 +121,13 @@ def run_search(
     _write_summary(folder, entries, wall, jobs)
     plot_search(results, folder / "figures" / "search.png")
     _print_summary(results, verifications, wall, folder, console)
-    failed = any(r.solution.status == "failed" for result in results for r in result.results)
+    failed = any(s.status == "failed" for result in results for _, s in result.solutions)
     return not failed and all(check.passed for check in verifications.values())
 
 
 def _search(
-    settings: SearchSettings, models: list[Model], jobs: int, console: Console
-) -> list[GridResult]:
+    settings: SearchSettings, models: list[Model], method: Method, jobs: int, console: Console
+) -> Sequence[GridResult | NormResult]:
     total = sum(
         len(list_sites(model, settings.sections, settings.locations, settings.exclude))
         for model in models
@@ -136,35 +142,35 @@ def _search(
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        bar = progress.add_task("grid search", total=total, trials=0)
+        bar = progress.add_task(f"{method} search", total=total, trials=0)
 
-        def advance(result: SiteResult) -> None:
+        def advance(result: SiteResult | SectionResult) -> None:
+            sites = 1 if isinstance(result, SiteResult) else len(result.solutions)
             done = progress.tasks[0].fields["trials"] + result.trials
-            progress.update(bar, advance=1, trials=done)
+            progress.update(bar, advance=sites, trials=done)
 
-        return grid(
-            models,
-            settings.weights_uS,
-            sections=settings.sections,
-            locations=settings.locations,
-            exclude=settings.exclude,
-            targets=settings.targets,
-            interpolation=settings.interpolation,
-            tolerance=settings.tolerance,
-            protocol=settings.protocol,
-            jobs=jobs,
-            on_result=advance,
-        )
+        common: dict[str, Any] = {
+            "sections": settings.sections,
+            "locations": settings.locations,
+            "exclude": settings.exclude,
+            "targets": settings.targets,
+            "tolerance": settings.tolerance,
+            "protocol": settings.protocol,
+            "jobs": jobs,
+            "on_result": advance,
+        }
+        if method == "norm":
+            return norm(models, **common)
+        weights, interpolation = settings.weights_uS, settings.interpolation
+        return grid(models, weights, interpolation=interpolation, **common)
 
 
 def _write_cell(
-    result: GridResult, settings: SearchSettings, folder: Path, command: Sequence[str]
+    result: GridResult | NormResult, settings: SearchSettings, folder: Path, command: Sequence[str]
 ) -> dict[str, Any]:
     cell = result.model.cell
     origin = provenance(result.model, command)
     table = result.table(origin)
-    csv = folder / "grid_batch" / f"{cell}.csv"
-    write_atomically(csv, result.frame.to_csv(index=False).encode())
     json_file = folder / "weightNorm" / f"{cell}_weightNorm.json"
     table.write_json(json_file)
     pkl: Path | None = json_file.with_suffix(".pkl")
@@ -174,18 +180,26 @@ def _write_cell(
     except TableError as error:
         json_file.with_suffix(".pkl").unlink(missing_ok=True)  # one of an earlier run
         pkl, why_not = None, str(error)
-    best = result.best.drop(columns="cell")
+    files = {
+        "weightNorm_json": str(json_file.relative_to(folder)),
+        "weightNorm_pkl": None if pkl is None else str(pkl.relative_to(folder)),
+    }
+    losses: dict[str, Any] = {}
+    if isinstance(result, GridResult):
+        csv = folder / "grid_batch" / f"{cell}.csv"
+        write_atomically(csv, result.frame.to_csv(index=False).encode())
+        files["grid"] = str(csv.relative_to(folder))
+        best, loss = result.best.drop(columns="cell"), result.loss_mV2
+        losses = {
+            "loss_mV2": None if np.isnan(loss) else loss,
+            "best": best.to_dict(orient="records"),
+        }
     return {
         "counts": table.counts,
-        "loss_mV2": None if np.isnan(result.loss_mV2) else result.loss_mV2,
-        "best": best.to_dict(orient="records"),
+        **losses,
         "trials": result.trials,
         "worker_seconds": round(result.seconds, 3),
-        "files": {
-            "grid": str(csv.relative_to(folder)),
-            "weightNorm_json": str(json_file.relative_to(folder)),
-            "weightNorm_pkl": None if pkl is None else str(pkl.relative_to(folder)),
-        },
+        "files": files,
         "no_pkl_because": why_not,
         "notices": list(result.model.notices),
         "settings": settings.model_dump(mode="json"),
@@ -227,7 +241,7 @@ def _write_summary(
 
 
 def _print_summary(
-    results: list[GridResult],
+    results: Sequence[GridResult | NormResult],
     verifications: dict[str, Verification],
     wall: float,
     folder: Path,
@@ -256,11 +270,10 @@ def _print_summary(
         column.no_wrap = True
     console.print(summary)
     for result in results:
-        for outcome in result.results:
-            if outcome.solution.status != "ok":
+        for site, solution in result.solutions:
+            if solution.status != "ok":
                 console.print(
-                    f"{result.model.cell} {outcome.site}: [yellow]{outcome.solution.status}[/], "
-                    f"{outcome.solution.reason}",
+                    f"{result.model.cell} {site}: [yellow]{solution.status}[/], {solution.reason}",
                     highlight=False,
                     soft_wrap=True,
                 )

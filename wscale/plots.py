@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from wscale.grid import GridResult
+from wscale.grid import GridResult, SiteResult
+from wscale.norm import NormResult
 from wscale.store import write_atomically
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", ":")
 
 
-def plot_search(results: Sequence[GridResult], path: str | Path) -> Path:
-    """Draw EPSP against weight and weightNorm along the tree.
+def plot_search(results: Sequence[GridResult | NormResult], path: str | Path) -> Path:
+    """Draw weightNorm along the tree, and EPSP against weight where there is a grid.
 
-    One cell: a line a site, coloured by its path distance from the soma. Several cells: a colour
-    a cell. The target is a grey line; the solved weights lie on it as points.
+    One cell: a line or point a site, coloured by its path distance from the soma. Several cells: a
+    colour a cell. The target is a grey line; the solved weights lie on it as points.
 
     Parameters
     ----------
-    results : sequence of GridResult
+    results : sequence of GridResult or NormResult
         One a cell.
     path : path
         The PNG to write.
@@ -41,15 +42,32 @@ def plot_search(results: Sequence[GridResult], path: str | Path) -> Path:
     Path
         The same path.
     """
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    grids = [result for result in results if isinstance(result, GridResult)]
+    figure = Figure(figsize=(10 if grids else 6, 4.2), layout="constrained")
+    panels = list(figure.subplots(1, 2 if grids else 1, squeeze=False)[0])
+    left, right = (panels[0] if grids else None), panels[-1]
     if len(results) == 1:
         _one_cell(figure, left, right, results[0])
     else:
         _many_cells(left, right, results)
-    for target in sorted({r.solution.target_mV for result in results for r in result.results}):
-        left.axhline(target, color="0.6", linewidth=0.8, zorder=0)
-        left.annotate(
+    if left is not None:
+        _targets(left, results)
+        left.set(xlabel="weight (nS)", ylabel="somatic EPSP (mV)")
+    right.set(xlabel="path distance from the soma (µm)", ylabel="weightNorm (nS/mV)")
+    right.set_ylim(bottom=0)
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+    target_path = Path(path)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=150)
+    write_atomically(target_path, image.getvalue())
+    return target_path
+
+
+def _targets(axes: Axes, results: Sequence[GridResult | NormResult]) -> None:
+    for target in sorted({s.target_mV for result in results for _, s in result.solutions}):
+        axes.axhline(target, color="0.6", linewidth=0.8, zorder=0)
+        axes.annotate(
             f"target\n{target:g} mV",
             (1, target),
             xycoords=("axes fraction", "data"),
@@ -59,99 +77,86 @@ def plot_search(results: Sequence[GridResult], path: str | Path) -> Path:
             fontsize="small",
             color="0.4",
         )
-    left.set(xlabel="weight (nS)", ylabel="somatic EPSP (mV)")
-    right.set(xlabel="path distance from the soma (µm)", ylabel="weightNorm (nS/mV)")
-    right.set_ylim(bottom=0)
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    target_path = Path(path)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=150)
-    write_atomically(target_path, image.getvalue())
-    return target_path
 
 
-def _one_cell(figure: Figure, left: Axes, right: Axes, result: GridResult) -> None:
-    farthest = max(r.site.distance_um for r in result.results) or 1.0
+def _one_cell(
+    figure: Figure, left: Axes | None, right: Axes, result: GridResult | NormResult
+) -> None:
+    farthest = max(site.distance_um for site, _ in result.solutions) or 1.0
     norm = mpl.colors.Normalize(0.0, farthest)
     colours = mpl.colormaps["viridis"]
-    for r in result.results:
-        _epsp_line(left, r, color=colours(norm(r.site.distance_um)))
+    if left is not None and isinstance(result, GridResult):
+        for r in result.results:
+            _epsp_line(left, r, color=colours(norm(r.site.distance_um)))
     _tree_lines(right, result, color="0.7")
-    solved = [r for r in result.results if r.solution.weight_norm is not None]
-    right.scatter(
-        [r.site.distance_um for r in solved],
-        [1e3 * (r.solution.weight_norm or 0.0) for r in solved],
-        c=[r.site.distance_um for r in solved],
-        cmap=colours,
-        norm=norm,
-        s=12,
-        zorder=3,
-    )
+    distances, values = _solved(result)
+    right.scatter(distances, values, c=distances, cmap=colours, norm=norm, s=12, zorder=3)
     figure.colorbar(
-        mpl.cm.ScalarMappable(norm, colours), ax=[left, right], label="distance from the soma (µm)"
+        mpl.cm.ScalarMappable(norm, colours),
+        ax=[axes for axes in (left, right) if axes is not None],
+        label="distance from the soma (µm)",
     )
     figure.suptitle(result.model.cell)
 
 
-def _many_cells(left: Axes, right: Axes, results: Sequence[GridResult]) -> None:
+def _many_cells(left: Axes | None, right: Axes, results: Sequence[GridResult | NormResult]) -> None:
     for number, result in enumerate(results):
         style: dict[str, Any] = {
             "color": _COLOURS[number % len(_COLOURS)],
             "linestyle": _STYLES[number // len(_COLOURS) % len(_STYLES)],
         }
-        for r in result.results:
-            _epsp_line(left, r, **style)
+        if left is not None and isinstance(result, GridResult):
+            for r in result.results:
+                _epsp_line(left, r, **style)
         _tree_lines(right, result, label=result.model.cell, **style)
-        solved = [r for r in result.results if r.solution.weight_norm is not None]
-        right.plot(
-            [r.site.distance_um for r in solved],
-            [1e3 * (r.solution.weight_norm or 0.0) for r in solved],
-            "o",
-            color=style["color"],
-            markersize=4,
-        )
+        right.plot(*_solved(result), "o", color=style["color"], markersize=4)
     right.legend(frameon=False, fontsize="small")
 
 
-def _epsp_line(axes: Axes, result: Any, **style: Any) -> None:
+def _solved(result: GridResult | NormResult) -> tuple[list[float], list[float]]:
+    """Distances (um) and weightNorm (nS/mV) of the calibrated sites."""
+    pairs = [
+        (site.distance_um, 1e3 * solution.weight_norm)
+        for site, solution in result.solutions
+        if solution.weight_norm is not None
+    ]
+    return [x for x, _ in pairs], [y for _, y in pairs]
+
+
+def _epsp_line(axes: Axes, result: SiteResult, **style: Any) -> None:
     points = [
         (1e3 * weight, response.epsp_mV)
         for weight, response in zip(result.weights_uS, result.responses, strict=True)
-        if response.ok
+        if response.ok and response.epsp_mV is not None
     ]
     if points:
-        axes.plot(*zip(*points, strict=True), linewidth=0.8, **style)
+        weights, epsps = zip(*points, strict=True)
+        axes.plot(weights, epsps, linewidth=0.8, **style)
     solution = result.solution
-    if solution.status == "ok":
+    if solution.weight_uS is not None and solution.epsp_mV is not None and solution.status == "ok":
         axes.plot(
             1e3 * solution.weight_uS, solution.epsp_mV, "o", color=style["color"], markersize=3.5
         )
 
 
-def _tree_lines(axes: Axes, result: GridResult, label: str | None = None, **style: Any) -> None:
+def _tree_lines(
+    axes: Axes, result: GridResult | NormResult, label: str | None = None, **style: Any
+) -> None:
     """Connect each site to its neighbour on the way to the soma."""
     secs = result.model.rule["secs"]
-    by_section: dict[str, list[Any]] = {}
-    for r in result.results:
-        by_section.setdefault(r.site.sec, []).append(r)
+    by_section: dict[str, list[tuple[float, float | None]]] = {}
+    for site, solution in result.solutions:
+        by_section.setdefault(site.sec, []).append((site.distance_um, solution.weight_norm))
     for sec, entries in by_section.items():
-        line = sorted(entries, key=lambda r: r.site.distance_um)
+        line = sorted(entries, key=lambda entry: entry[0])
         parent = secs[sec].get("topol", {}).get("parentSec")
         while parent is not None and parent not in by_section:
             parent = secs[parent].get("topol", {}).get("parentSec")
-        if parent is not None:
-            nearer = [
-                r for r in by_section[parent] if r.site.distance_um <= line[0].site.distance_um
-            ]
-            if nearer:
-                line = [max(nearer, key=lambda r: r.site.distance_um), *line]
-        values = [r for r in line if r.solution.weight_norm is not None]
+        nearer = [entry for entry in by_section.get(parent, []) if entry[0] <= line[0][0]]
+        if nearer:
+            line = [max(nearer, key=lambda entry: entry[0]), *line]
+        points = [(x, 1e3 * y) for x, y in line if y is not None]
         axes.plot(
-            [r.site.distance_um for r in values],
-            [1e3 * (r.solution.weight_norm or 0.0) for r in values],
-            linewidth=1.0,
-            label=label,
-            **style,
+            [x for x, _ in points], [y for _, y in points], linewidth=1.0, label=label, **style
         )
         label = None

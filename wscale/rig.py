@@ -150,6 +150,24 @@ class Rig:
         self._sim.pc.psolve(self._samples_ms[-1])
         return self._samples_ms.copy(), self._v.as_numpy()[:: self._stride].copy()
 
+    def transfer_impedances_MOhm(self, frequency_Hz: float) -> dict[Site, float]:
+        """Return the transfer impedance from each site to the soma in the settled state, MOhm.
+
+        Parameters
+        ----------
+        frequency_Hz : float
+            Of the sinusoidal current; gates are held, as in NEURON's ``Impedance.compute(f)``.
+        """
+        self._state.restore()
+        impedance = self._h.Impedance()
+        impedance.loc(self._soma.x, sec=self._soma.sec)
+        impedance.compute(frequency_Hz)
+        secs = self._sim.net.cells[0].secs
+        return {
+            site: float(impedance.transfer(site.loc, sec=secs[site.sec]["hObj"]))
+            for site in self.sites
+        }
+
     def _sampled_with_cvode(self) -> FloatArray:
         """Potential at the sample times; CVODE interpolates within its own steps."""
         potentials = [self._soma.v]
