@@ -82,6 +82,11 @@ class Response:
     half_width_ms : float or None
         Time above 50 % of the amplitude around the extremum, ms; None where the response does not
         fall to one half within the window.
+
+    Examples
+    --------
+    >>> Response("spike", "the soma reaches 12 mV").ok
+    False
     """
 
     status: Status

@@ -190,9 +190,10 @@ def grid(
     Examples
     --------
     >>> from wscale import Model, grid
-    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})    # doctest: +SKIP
-    >>> [result] = grid(model, [1e-4, 2e-4, 4e-4, 8e-4])             # doctest: +SKIP
-    >>> result.table().weight_norm                                   # doctest: +SKIP
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> [result] = grid(model, [1e-4, 2e-4, 4e-4, 8e-4], jobs=2)
+    >>> result.table().counts, len(result.frame)
+    ({'ok': 2}, 8)
     """
     models = [models] if isinstance(models, Model) else list(models)
     targets = targets if isinstance(targets, Targets) else Targets(targets)

@@ -54,6 +54,12 @@ class Model:
         Folder of the NMODL mechanisms that the model needs (None: NEURON's own suffice).
     notices : tuple of str
         What was changed or left out when the model was read, for the user to see.
+
+    Examples
+    --------
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> model.soma, model.dt_ms, model.onset_ms, model.syn_mechs
+    ('soma', 0.05, 700.0, ['AMPA', 'NMDA'])
     """
 
     cell: str

@@ -130,9 +130,10 @@ def norm(
     Examples
     --------
     >>> from wscale import Model, norm
-    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})    # doctest: +SKIP
-    >>> [result] = norm(model, targets=0.5)                          # doctest: +SKIP
-    >>> result.table().weight_norm                                   # doctest: +SKIP
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> [result] = norm(model, targets=0.5, jobs=2)
+    >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
+    [0.559, 0.561]
     """
     models = [models] if isinstance(models, Model) else list(models)
     targets = targets if isinstance(targets, Targets) else Targets(targets)

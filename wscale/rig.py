@@ -56,9 +56,11 @@ class Rig:
     Examples
     --------
     >>> from wscale import Model, Rig, list_sites
-    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})    # doctest: +SKIP
-    >>> with Rig(model, list_sites(model)) as rig:                   # doctest: +SKIP
-    ...     rig.respond([(rig.sites[0], 2e-4)])[0].epsp_mV
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> with Rig(model, list_sites(model)) as rig:
+    ...     [response] = rig.respond([(rig.sites[0], 2e-4)])
+    >>> response.status, round(response.epsp_mV, 3)
+    ('ok', 0.359)
     """
 
     def __init__(

@@ -135,6 +135,13 @@ def list_sites(
     ------
     SelectionError
         An unknown section or a location that is not inside a section.
+
+    Examples
+    --------
+    >>> from wscale import Model
+    >>> model = Model.from_folder(".", "PT5B_reduced")
+    >>> [str(site) for site in list_sites(model, "apicdend", exclude=["Adend3"])]
+    ['Adend1(0.5)', 'Adend2(0.5)']
     """
     named = isinstance(locations, str)
     if locations not in ("every", "middle") if named else not isinstance(locations, Iterable):

@@ -120,6 +120,15 @@ def verify(
     ------
     TableError
         A table does not fit its cell, or NetPyNE would not load it.
+
+    Examples
+    --------
+    >>> from wscale import Model, norm, verify
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> [result] = norm(model, jobs=2)
+    >>> [check] = verify([(model, result.table())], jobs=2)
+    >>> check.passed, len(check.frame)
+    (True, 2)
     """
     protocol = protocol or Protocol()
     for model, table in cells:

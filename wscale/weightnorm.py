@@ -92,6 +92,16 @@ class WeightNormTable:
         Same shape: the target EPSP, mV; None where a segment was not searched.
     provenance : dict
         Versions, content hashes and command.
+
+    Examples
+    --------
+    >>> table = WeightNormTable(
+    ...     "PV_simple",
+    ...     weight_norm={"soma": [5.6e-4], "dend": [None]},
+    ...     status={"soma": ["ok"], "dend": ["above_grid"]},
+    ... )
+    >>> table.counts, table.cap, table.capped()["dend"]
+    ({'ok': 1, 'above_grid': 1}, 0.00056, [0.00056])
     """
 
     cell: str
