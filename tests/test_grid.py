@@ -164,3 +164,9 @@ def test_missing_mechanism_stops_before_any_simulation(load):
     )
     with pytest.raises(ModelError, match="not found: nosuch"):
         grid(model, [1e-4, 2e-4], jobs=2)
+
+
+def test_a_cell_twice(load):
+    model = load("PV_simple", dt=0.05)
+    with pytest.raises(SelectionError, match="'PV_simple' is given twice"):
+        grid([model, model], [1e-4, 2e-4])

@@ -82,6 +82,19 @@ def test_what_no_weight_changes_ends_at_once(status):
     assert "reason" in solution.reason
 
 
+def test_response_of_the_other_sign_is_unreachable():
+    respond = counted(lambda w: Response("ok", epsp_mV=-CELL(w).epsp_mV))
+    solution = find_weight(respond, 0.5, 1e-3)
+    assert (solution.status, solution.trials) == ("unreachable", 2)
+    assert "no response of the target's sign" in solution.reason
+
+
+def test_edge_at_every_weight_is_edge():
+    solution = find_weight(lambda w: Response("edge", "still rising", epsp_mV=1e3 * w), 0.5, 1e-3)
+    assert (solution.status, solution.weight_norm) == ("edge", None)
+    assert "still rising" in solution.reason
+
+
 def test_jump_over_the_target_is_not_monotone():
     def cell(weight):
         return Response("ok", epsp_mV=0.2 if weight < 1e-3 else 3.0)

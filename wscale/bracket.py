@@ -37,8 +37,9 @@ def find_weight(
     -------
     Solution
         ``ok``: the last simulation, at ``weight_uS``, meets the target. ``unreachable``: the
-        response saturates below the target. ``spike``: it jumps from below the target to a spike.
-        ``drift``, ``edge``, ``failed``: the responses around the target have this status.
+        response saturates below the target, or has the other sign. ``spike``: it jumps from below
+        the target to a spike. ``drift``, ``edge``, ``failed``: the responses around the target have
+        this status. ``not_monotone``: it jumps over the target. ``inexact``: no end was found.
 
     Notes
     -----
@@ -77,6 +78,8 @@ def find_weight(
             if abs(size / goal - 1.0) <= tolerance:
                 best = sign * largest
                 return Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
+        if response.ok and size <= 0 and below[0] > 0:
+            return outcome("unreachable", "there is no response of the target's sign", trials)
         if response.ok and size < goal:
             grown = size - below[1]
             saturated = above is None and weight >= 0.5 * _STEP_UP * below[0] > 0
@@ -96,6 +99,8 @@ def find_weight(
             reason = f"beyond {below[0]:g} uS ({sign * below[1]:.4g} mV): {blocked.reason}"
             return outcome(blocked.status, reason, trials)
         weight = _next_weight(points, below, above, goal)
+    if blocked is not None and below[0] == 0.0:
+        return outcome(blocked.status, f"down to {weight:g} uS: {blocked.reason}", trials)
     return outcome("inexact", f"not within {tolerance:.2%} after {_MOST_TRIALS} trials", trials)
 
 

@@ -234,6 +234,10 @@ def check_search(
     jobs: int,
 ) -> None:
     """Raise what is wrong with a search before any simulation; mechanisms are asked of workers."""
+    hashes = [model.content_hash for model in models]
+    for model in models:
+        if hashes.count(model.content_hash) > 1:
+            raise SelectionError(f"cell {model.cell!r} is given twice; name each cell once")
     targets.check(zip(models, all_sites, strict=True))
     for model in models:
         check_window(model, protocol)
