@@ -155,6 +155,7 @@ def grid(
     protocol: Protocol | None = None,
     jobs: int = -1,
     on_result: Callable[[SiteResult], None] | None = None,
+    on_cell: Callable[[GridResult], None] | None = None,
 ) -> list[GridResult]:
     """Measure the EPSP of every section, location and weight, and solve for the target.
 
@@ -176,6 +177,8 @@ def grid(
         Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
     on_result : callable, optional
         Called with each :class:`SiteResult` as it arrives.
+    on_cell : callable, optional
+        Called with each :class:`GridResult` as soon as its last site is there.
 
     Returns
     -------
@@ -215,15 +218,21 @@ def grid(
         for model, sites in zip(models, all_sites, strict=True)
         for index, site in enumerate(sites)
     ]
-    collected: dict[str, list[SiteResult]] = {model.content_hash: [] for model in models}
+    by_hash = {model.content_hash: model for model in models}
+    sizes = {model.content_hash: len(sites) for model, sites in zip(models, all_sites, strict=True)}
+    collected: dict[str, list[SiteResult]] = {content_hash: [] for content_hash in by_hash}
+    finished: dict[str, GridResult] = {}
     for content_hash, result in run_tasks(_search, tasks, jobs):
-        collected[content_hash].append(result)
+        found = collected[content_hash]
+        found.append(result)
         if on_result is not None:
             on_result(result)
-    return [
-        GridResult(model, tuple(sorted(collected[model.content_hash], key=lambda r: r.index)))
-        for model in models
-    ]
+        if len(found) == sizes[content_hash]:
+            ordered = tuple(sorted(found, key=lambda r: r.index))
+            finished[content_hash] = GridResult(by_hash[content_hash], ordered)
+            if on_cell is not None:
+                on_cell(finished[content_hash])
+    return [finished[model.content_hash] for model in models]
 
 
 def check_search(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,8 +101,14 @@ def run_search(
         for notice in model.notices:
             console.print(f"[yellow]notice[/]: {notice}", highlight=False, soft_wrap=True)
 
-    results = _search(settings, models, method, jobs, console)
-    entries = {r.model.cell: _write_cell(r, settings, folder, command) for r in results}
+    entries: dict[str, dict[str, Any]] = {}
+
+    def keep(result: GridResult | NormResult) -> None:
+        """Write a cell as soon as it is finished."""
+        entries[result.model.cell] = _write_cell(result, settings, folder, command)
+        _write_summary(folder, entries, time.perf_counter() - start, jobs)
+
+    results = _search(settings, models, method, jobs, console, keep)
     verifications: dict[str, Verification] = {}
     if verified:
         loadable = [
@@ -126,7 +132,12 @@ def run_search(
 
 
 def _search(
-    settings: SearchSettings, models: list[Model], method: Method, jobs: int, console: Console
+    settings: SearchSettings,
+    models: list[Model],
+    method: Method,
+    jobs: int,
+    console: Console,
+    keep: Callable[[GridResult | NormResult], None],
 ) -> Sequence[GridResult | NormResult]:
     total = sum(
         len(list_sites(model, settings.sections, settings.locations, settings.exclude))
@@ -158,6 +169,7 @@ def _search(
             "protocol": settings.protocol,
             "jobs": jobs,
             "on_result": advance,
+            "on_cell": keep,
         }
         if method == "norm":
             return norm(models, **common)

@@ -97,6 +97,7 @@ def norm(
     protocol: Protocol | None = None,
     jobs: int = -1,
     on_result: Callable[[SectionResult], None] | None = None,
+    on_cell: Callable[[NormResult], None] | None = None,
 ) -> list[NormResult]:
     """Find the weight for the target at every site, in a few trials a site.
 
@@ -116,6 +117,8 @@ def norm(
         Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
     on_result : callable, optional
         Called with each :class:`SectionResult` as it arrives.
+    on_cell : callable, optional
+        Called with each :class:`NormResult` as soon as its last section is there.
 
     Returns
     -------
@@ -148,18 +151,26 @@ def norm(
             wanted = tuple(targets.at(model.cell, site) for _, site in chosen)
             indices = tuple(index for index, _ in chosen)
             tasks.append(SectionTask(model, sites, indices, wanted, tolerance, protocol))
-    found: dict[str, list[SectionResult]] = {model.content_hash: [] for model in models}
+    by_hash = {model.content_hash: model for model in models}
+    sizes = {model.content_hash: len(sites) for model, sites in zip(models, all_sites, strict=True)}
+    collected: dict[str, list[SectionResult]] = {content_hash: [] for content_hash in by_hash}
+    finished: dict[str, NormResult] = {}
     for content_hash, result in run_tasks(_solve_section, tasks, jobs):
-        found[content_hash].append(result)
+        parts = collected[content_hash]
+        parts.append(result)
         if on_result is not None:
             on_result(result)
-    results = []
-    for model in models:
-        parts = found[model.content_hash]
-        entries = sorted((entry for part in parts for entry in part.solutions), key=lambda e: e[0])
-        pairs = tuple((site, solution) for _, site, solution in entries)
-        results.append(NormResult(model, pairs, sum(part.seconds for part in parts)))
-    return results
+        if sum(len(part.solutions) for part in parts) == sizes[content_hash]:
+            finished[content_hash] = _joined(by_hash[content_hash], parts)
+            if on_cell is not None:
+                on_cell(finished[content_hash])
+    return [finished[model.content_hash] for model in models]
+
+
+def _joined(model: Model, parts: Sequence[SectionResult]) -> NormResult:
+    entries = sorted((entry for part in parts for entry in part.solutions), key=lambda e: e[0])
+    pairs = tuple((site, solution) for _, site, solution in entries)
+    return NormResult(model, pairs, sum(part.seconds for part in parts))
 
 
 def _solve_section(task: SectionTask) -> tuple[str, SectionResult]:
