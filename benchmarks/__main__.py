@@ -67,16 +67,8 @@ def main() -> None:
     args = parser.parse_args()
 
     rows = [measure_cell(cell, args.trials) for cell in args.cells.split(",")]
-    table = Table(
-        "cell",
-        "segments",
-        "createSimulate (ms)",
-        "build, settle (ms)",
-        "Rig trial (ms)",
-        "ratio a trial",
-        box=None,
-        padding=(0, 2, 0, 0),
-    )
+    columns = ("cell", "segments", "createSimulate", "build and settle", "Rig trial", "ratio")
+    table = Table(*columns, title="ms, one core", box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(
             str(row["cell"]),
