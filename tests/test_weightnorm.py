@@ -9,6 +9,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -404,6 +405,25 @@ def test_broken_json_is_refused(read, content):
 def test_damaged_pickle_is_refused(read, content):
     with pytest.raises(TableError):
         read(content)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("kind", [list, np.array], ids=["numpy numbers", "array"])
+def test_numpy_numbers_of_published_tables_are_read(read, kind, protocol):
+    values = {
+        "soma": kind([np.float64(1e-3)]),
+        "dend": kind([np.float64(2e-3), np.float64(np.inf)]),
+    }
+    table = read(pickle.dumps(values, protocol))
+    assert table.weight_norm == {"soma": [1e-3], "dend": [2e-3, None]}
+    assert table.status == {"soma": ["given"], "dend": ["given", "not_finite"]}
+
+
+def test_numpy_1_names_are_read(read):
+    content = pickle.dumps({"soma": [np.float64(1e-3)]}, 2)
+    old = content.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
+    assert old != content
+    assert read(old).weight_norm == {"soma": [1e-3]}
 
 
 class Malicious:
