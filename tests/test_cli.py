@@ -121,6 +121,16 @@ def test_verify_passes_the_table_and_fails_a_wrong_one(results, tmp_path):
     assert "Adend3[0]: 0.1" in bare.stdout
 
 
+def test_verify_says_when_the_table_is_of_another_configuration(results):
+    table = results / "weightNorm" / "PT5B_reduced_weightNorm.json"
+    words = ("-m", "wscale", "verify", ".", "--cell", "PT5B_reduced", "--table", table, "-j", 2)
+    same = run(*words, "--cfg", "dt=0.05")
+    other = run(*words, "--cfg", "dt=0.05", "--cfg", "hParams.celsius=30")
+    assert "another configuration" not in same.stdout
+    assert "made with another configuration" in other.stdout
+    assert (same.returncode, other.returncode) == (0, 1)
+
+
 def test_settings_from_a_file(tmp_path):
     config = tmp_path / "search.json"
     config.write_text(

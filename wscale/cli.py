@@ -197,13 +197,23 @@ def verify_command(
     """
     from wscale.epsp import Protocol
     from wscale.model import Model
-    from wscale.store import write_atomically
+    from wscale.store import content_hashes, write_atomically
     from wscale.verify import verify
     from wscale.weightnorm import WeightNormTable
 
     model = Model.from_folder(folder, cell, parse_overrides(cfg or ()), mod)
+    read = WeightNormTable.read(table, model.cell)
+    console = Console()
+    for what, now in content_hashes(model).items():
+        if read.provenance.get("sha256", {}).get(what, now) != now:
+            console.print(
+                f"[yellow]notice[/]: the table was made with another {what} than that of {folder} "
+                "now (its provenance says with which command)",
+                highlight=False,
+                soft_wrap=True,
+            )
     [check] = verify(
-        [(model, WeightNormTable.read(table, model.cell))],
+        [(model, read)],
         target_mV=target,
         protocol=Protocol(window_ms=window),
         tolerance=tolerance,
@@ -212,7 +222,6 @@ def verify_command(
     )
     if out is not None:
         write_atomically(out, check.frame.to_csv(index=False).encode())
-    console = Console()
     promised = check.promised
     console.print(
         f"{check.cell}: {int(promised['met'].sum())} of {len(promised)} entries give their target "

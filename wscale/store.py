@@ -15,7 +15,7 @@ from wscale._version import __version__
 from wscale.errors import ConfigError
 from wscale.model import Model
 
-__all__ = ["make_folder", "provenance", "write_atomically"]
+__all__ = ["content_hashes", "make_folder", "provenance", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -78,11 +78,16 @@ def provenance(model: Model, command: Sequence[str]) -> dict[str, Any]:
             **{package: version(package) for package in packages},
         },
         "machine": platform.machine(),
-        "sha256": {
-            "cell": model.cell_hash,
-            "mechanisms": model.mechanism_hash,
-            "configuration": model.config_hash,
-        },
+        "sha256": content_hashes(model),
+    }
+
+
+def content_hashes(model: Model) -> dict[str, str]:
+    """Return the SHA-256 of what decides a model's numbers, by name."""
+    return {
+        "cell": model.cell_hash,
+        "mechanisms": model.mechanism_hash,
+        "configuration": model.config_hash,
     }
 
 
