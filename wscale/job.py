@@ -45,9 +45,8 @@ def load_models(settings: SearchSettings) -> list[Model]:
     def load(cell: str | None) -> Model:
         return Model.from_folder(settings.folder, cell, settings.cfg, settings.mod)
 
-    first = load(cells[0])  # compiles the mechanisms, and finds what is wrong with all
     with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
-        return [first, *pool.map(load, cells[1:])]
+        return list(pool.map(load, cells))
 
 
 def run_search(
