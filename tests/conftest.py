@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from M1_grid_search import CELLS as M1_CELLS
 from wscale import Model
@@ -14,6 +16,11 @@ from wscale import Model
 __all__ = ["M1_CELLS", "REPO"]
 
 REPO = Path(__file__).resolve().parents[1]
+
+# No time limit for an example on a busy machine; in CI the same examples at every run
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @cache
