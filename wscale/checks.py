@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from wscale.epsp import Protocol
     from wscale.model import Model
 
-__all__ = ["STIM", "check_configuration", "check_mechanisms", "check_network", "check_window"]
+__all__ = [
+    "STIM",
+    "check_configuration",
+    "check_mechanisms",
+    "check_network",
+    "check_tolerance",
+    "check_window",
+]
 
 STIM = "NetStim1"
 
@@ -90,10 +97,9 @@ def _check_target(model: Model) -> None:
                 f"synMech {label!r} of {STIM} is not in synMechParams ({sorted(known)})."
                 f"{closest(label, known)}"
             )
-    if model.arrival_ms < model.onset_ms or model.onset_ms <= 0:
+    if model.arrival_ms < model.onset_ms:
         raise ModelError(
-            f"{STIM}: start = {model.onset_ms:g} ms must be positive and delay must not be "
-            f"negative ({model.arrival_ms - model.onset_ms:g} ms)"
+            f"{STIM}: delay must not be negative ({model.arrival_ms - model.onset_ms:g} ms)"
         )
 
 
@@ -124,6 +130,14 @@ def check_window(model: Model, protocol: Protocol) -> None:
         )
 
 
+def check_tolerance(tolerance: float) -> None:
+    """Raise ConfigError where a relative error cannot be a tolerance."""
+    if not 0 < tolerance < 1:
+        raise ConfigError(
+            f"tolerance = {tolerance!r} must be a relative error between 0 and 1; 0.001 is usual"
+        )
+
+
 def check_mechanisms(model: Model) -> None:
     """Name the mechanisms that are missing; NetPyNE would only print and build without them."""
     needed: dict[str, list[str]] = {}
@@ -132,7 +146,8 @@ def check_mechanisms(model: Model) -> None:
             needed.setdefault(mechanism, []).append(name)
     for label in model.syn_mechs:
         needed.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"synMech {label}")
-    missing = {name: users for name, users in needed.items() if name not in available_mechanisms()}
+    available = available_mechanisms()
+    missing = {name: users for name, users in needed.items() if name not in available}
     if missing:
         listed = "; ".join(
             f"{name} (needed by {', '.join(users[:3])}{' ...' if len(users) > 3 else ''})"

@@ -58,7 +58,6 @@ def read_folder(
     if mod is None and not (root / "mod").is_dir():
         mod_path = None
     request = {
-        "folder": str(root),
         "cell": cell,
         "overrides": to_plain(overrides or {}, "overrides"),
         "mod": None if mod_path is None else str(mod_path),

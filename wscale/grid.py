@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wscale.checks import check_window
 from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
-from wscale.execute import run_tasks
 from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.model import Model
-from wscale.rig import preflight, rig_for
-from wscale.sites import Locations, Site, list_sites
+from wscale.plan import plan_search, run_plan
+from wscale.rig import rig_for
+from wscale.sites import Locations, Site
 from wscale.solve import Interpolation, Solution, solve_on_grid
 from wscale.weightnorm import WeightNormTable
 
@@ -25,7 +25,6 @@ __all__ = [
     "GridResult",
     "SiteResult",
     "SiteTask",
-    "check_search",
     "check_weights",
     "grid",
     "search_site",
@@ -79,7 +78,7 @@ class GridResult:
     model: Model
     results: tuple[SiteResult, ...]
 
-    @property
+    @cached_property
     def frame(self) -> pd.DataFrame:
         """One row a grid point: cell, sec, loc, segment, distance_um, weight_uS, epsp_mV, ..."""
         rows: list[dict[str, Any]] = []
@@ -198,61 +197,41 @@ def grid(
     >>> result.table().counts, len(result.frame)
     ({'ok': 2}, 8)
     """
-    models = [models] if isinstance(models, Model) else list(models)
-    targets = targets if isinstance(targets, Targets) else Targets(targets)
     weights = check_weights(weights_uS)
-    protocol = replace(protocol or Protocol(), polarity=targets.polarity)
-    all_sites = [list_sites(model, sections, locations, exclude) for model in models]
-    check_search(models, all_sites, targets, protocol, jobs)
+    plan = plan_search(
+        models,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        tolerance=tolerance,
+        protocol=protocol,
+        jobs=jobs,
+    )
     tasks = [
         SiteTask(
             model,
             sites,
             index,
             weights,
-            targets.at(model.cell, site),
+            plan.targets.at(model.cell, site),
             interpolation,
             tolerance,
-            protocol,
+            plan.protocol,
         )
-        for model, sites in zip(models, all_sites, strict=True)
+        for model, sites in plan.cells()
         for index, site in enumerate(sites)
     ]
-    by_hash = {model.content_hash: model for model in models}
-    sizes = {model.content_hash: len(sites) for model, sites in zip(models, all_sites, strict=True)}
-    collected: dict[str, list[SiteResult]] = {content_hash: [] for content_hash in by_hash}
-    finished: dict[str, GridResult] = {}
-    for content_hash, result in run_tasks(_search, tasks, jobs):
-        found = collected[content_hash]
-        found.append(result)
-        if on_result is not None:
-            on_result(result)
-        if len(found) == sizes[content_hash]:
-            ordered = tuple(sorted(found, key=lambda r: r.index))
-            finished[content_hash] = GridResult(by_hash[content_hash], ordered)
-            if on_cell is not None:
-                on_cell(finished[content_hash])
-    return [finished[model.content_hash] for model in models]
-
-
-def check_search(
-    models: Sequence[Model],
-    all_sites: Sequence[tuple[Site, ...]],
-    targets: Targets,
-    protocol: Protocol,
-    jobs: int,
-) -> None:
-    """Raise what is wrong with a search before any simulation; mechanisms are asked of workers."""
-    hashes = [model.content_hash for model in models]
-    for model in models:
-        if hashes.count(model.content_hash) > 1:
-            raise SelectionError(f"cell {model.cell!r} is given twice; name each cell once")
-    targets.check(zip(models, all_sites, strict=True))
-    for model in models:
-        check_window(model, protocol)
-    for problem in list(run_tasks(preflight, models, jobs)):
-        if problem is not None:
-            raise problem
+    return run_plan(
+        plan,
+        _search,
+        tasks,
+        jobs,
+        size=lambda _: 1,
+        join=lambda model, parts: GridResult(model, tuple(sorted(parts, key=lambda r: r.index))),
+        on_result=on_result,
+        on_cell=on_cell,
+    )
 
 
 def _search(task: SiteTask) -> tuple[str, SiteResult]:

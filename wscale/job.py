@@ -184,16 +184,16 @@ def _write_cell(
     table = result.table(origin)
     json_file = folder / "weightNorm" / f"{cell}_weightNorm.json"
     table.write_json(json_file)
-    pkl: Path | None = json_file.with_suffix(".pkl")
+    pkl_file = json_file.with_suffix(".pkl")
     why_not = None
     try:
-        table.write_pickle(json_file.with_suffix(".pkl"))
+        table.write_pickle(pkl_file)
     except TableError as error:
-        json_file.with_suffix(".pkl").unlink(missing_ok=True)  # one of an earlier run
-        pkl, why_not = None, str(error)
+        pkl_file.unlink(missing_ok=True)  # one of an earlier run
+        why_not = str(error)
     files = {
         "weightNorm_json": str(json_file.relative_to(folder)),
-        "weightNorm_pkl": None if pkl is None else str(pkl.relative_to(folder)),
+        "weightNorm_pkl": None if why_not else str(pkl_file.relative_to(folder)),
     }
     losses: dict[str, Any] = {}
     if isinstance(result, GridResult):

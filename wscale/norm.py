@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from wscale.bracket import find_weight
 from wscale.epsp import Protocol
-from wscale.execute import run_tasks
-from wscale.grid import check_search
 from wscale.loss import Targets
 from wscale.model import Model
+from wscale.plan import plan_search, run_plan
 from wscale.rig import Rig, rig_for
-from wscale.sites import Locations, Site, list_sites
+from wscale.sites import Locations, Site
 from wscale.solve import Solution
 from wscale.weightnorm import WeightNormTable
 
@@ -138,33 +137,33 @@ def norm(
     >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
     [0.559, 0.561]
     """
-    models = [models] if isinstance(models, Model) else list(models)
-    targets = targets if isinstance(targets, Targets) else Targets(targets)
-    protocol = replace(protocol or Protocol(), polarity=targets.polarity)
-    all_sites = [list_sites(model, sections, locations, exclude) for model in models]
-    check_search(models, all_sites, targets, protocol, jobs)
-
+    plan = plan_search(
+        models,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        tolerance=tolerance,
+        protocol=protocol,
+        jobs=jobs,
+    )
     tasks = []
-    for model, sites in zip(models, all_sites, strict=True):
+    for model, sites in plan.cells():
         for _, members in groupby(enumerate(sites), key=lambda pair: pair[1].sec):
             chosen = tuple(members)
-            wanted = tuple(targets.at(model.cell, site) for _, site in chosen)
+            wanted = tuple(plan.targets.at(model.cell, site) for _, site in chosen)
             indices = tuple(index for index, _ in chosen)
-            tasks.append(SectionTask(model, sites, indices, wanted, tolerance, protocol))
-    by_hash = {model.content_hash: model for model in models}
-    sizes = {model.content_hash: len(sites) for model, sites in zip(models, all_sites, strict=True)}
-    collected: dict[str, list[SectionResult]] = {content_hash: [] for content_hash in by_hash}
-    finished: dict[str, NormResult] = {}
-    for content_hash, result in run_tasks(_solve_section, tasks, jobs):
-        parts = collected[content_hash]
-        parts.append(result)
-        if on_result is not None:
-            on_result(result)
-        if sum(len(part.solutions) for part in parts) == sizes[content_hash]:
-            finished[content_hash] = _joined(by_hash[content_hash], parts)
-            if on_cell is not None:
-                on_cell(finished[content_hash])
-    return [finished[model.content_hash] for model in models]
+            tasks.append(SectionTask(model, sites, indices, wanted, tolerance, plan.protocol))
+    return run_plan(
+        plan,
+        _solve_section,
+        tasks,
+        jobs,
+        size=lambda part: len(part.solutions),
+        join=_joined,
+        on_result=on_result,
+        on_cell=on_cell,
+    )
 
 
 def _joined(model: Model, parts: Sequence[SectionResult]) -> NormResult:
