@@ -12,6 +12,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wscale import Model, Rig, list_sites
+from wscale.cli import fail_in_words
 from wscale.verify import netpyne_trace
 
 REPO = Path(__file__).resolve().parents[1]
@@ -88,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(fail_in_words(main))

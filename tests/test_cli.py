@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from conftest import REPO
 
+TABLE = "a table that can be read"
+
 
 def run(*words: object, cwd=REPO) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -188,11 +190,19 @@ def test_norm_writes_a_table_without_a_grid(tmp_path):
         (["grid", ".", "--config", "nofile.json"], "nofile.json cannot be read"),
         (["grid", ".", "--out", "README.md/results"], "cannot be made"),
         (["verify", ".", "--table", "no.pkl"], "there is no table no.pkl"),
+        (["verify", ".", "--table", TABLE, "--tolerance", "-1"], "tolerance = -1.0 must be"),
+        (["verify", ".", "--table", TABLE, "--target", "0"], "target_mV = 0.0 mV; a target must"),
+        (["verify", ".", "--table", TABLE, "--window", "0"], "window_ms = 0.0 must be positive"),
+        (["norm", ".", "--mod", "nowhere"], "nowhere does not exist"),
+        (["norm", ".", "--exclude", "nosuch"], "'nosuch' is no section"),
         (["verify", ".", "--table", "setup.cfg"], "cannot be read as a weightNorm table"),
     ],
     ids=lambda value: "-".join(value[-2:]) if isinstance(value, list) else "",
 )
 def test_wrong_input_is_one_clear_message(words, message, tmp_path):
+    if TABLE in words:
+        words = [tmp_path / "a.json" if word == TABLE else word for word in words]
+        (tmp_path / "a.json").write_text('{"soma": [0.001]}')
     out = [] if words[0] == "verify" or "--out" in words else ["--out", tmp_path / "results"]
     done = run("-m", "wscale", *words, *out)
     assert done.returncode == 2

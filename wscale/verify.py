@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wscale.checks import check_window
+from wscale.checks import check_tolerance, check_window
 from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
 from wscale.execute import run_tasks
+from wscale.loss import Targets
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
@@ -120,6 +121,8 @@ def verify(
     ------
     TableError
         A table does not fit its cell, or NetPyNE would not load it.
+    ConfigError, SelectionError
+        A tolerance or target that cannot be one.
 
     Examples
     --------
@@ -131,6 +134,8 @@ def verify(
     (True, 2)
     """
     protocol = protocol or Protocol()
+    check_tolerance(tolerance)
+    Targets(target_mV)  # refuses what is no target
     for model, table in cells:
         _check_fit(model, table)
         check_window(model, protocol)
