@@ -16,15 +16,15 @@ from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
+from wscale.cache import locked
 from wscale.errors import MechanismError
 from wscale.nmodl import MAKE_ERROR, explain_failure
 
 __all__ = [
     "build_library",
-    "default_cache",
+    "build_lock",
     "installed_neuron",
     "library_in",
-    "locked",
     "neuron_version",
     "site_packages",
 ]
@@ -68,34 +68,15 @@ def neuron_version(site: Path) -> str:
     return str(neuron.__version__)
 
 
-def default_cache() -> Path:
-    """Return the user's folder for compiled mechanisms."""
-    own = os.environ.get("WSCALE_CACHE")
-    root = own or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        return Path(root).expanduser().absolute() / ("" if own else "wscale") / "mechanisms"
-    except RuntimeError as error:
-        raise OSError(str(error)) from error  # no home directory
-
-
 @contextmanager
-def locked(cache: Path) -> Iterator[None]:
-    """Hold the cache's lock, and clear what interrupted compiles have left.
-
-    On a file system without locks each process compiles for itself, and the first one wins.
-    """
-    with (cache / "lock").open("a") as stream:
-        mine: str | None = f"build-{socket.gethostname()}-"  # a lock may not reach other hosts
-        try:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        except (ImportError, OSError):
-            mine = None
+def build_lock(cache: Path) -> Iterator[None]:
+    """Hold the lock of a folder of libraries, and clear what interrupted compiles have left."""
+    with locked(cache / "lock") as held:
+        mine = f"build-{socket.gethostname()}-"  # a lock may not reach other hosts
         for left in cache.glob("build-*"):
             with suppress(OSError):
                 old = time.time() - left.stat().st_mtime > _DAY_s
-                if old or (mine is not None and left.name.startswith(mine)):
+                if old or (held and left.name.startswith(mine)):
                     shutil.rmtree(left)
         yield
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from wscale.errors import ConfigError
 __all__ = ["Polarity", "Protocol", "Response", "Status", "measure"]
 
 Polarity = Literal[1, -1]
+Until = Literal["peak", "half", "window"]
 Status = Literal["ok", "spike", "drift", "edge", "failed"]
 FloatArray = NDArray[np.float64]
 
@@ -32,6 +33,9 @@ class Protocol:
         A response that reaches this potential is a spike, mV.
     drift_tolerance_mV : float
         Largest change of the unstimulated potential in the window that still counts as rest, mV.
+    until : {"peak", "half", "window"}
+        When a trial ends: as soon as its peak is certain, after it has also fallen to one half (so
+        that there is a half-width), or with the window. The EPSP is the same.
 
     Examples
     --------
@@ -43,6 +47,7 @@ class Protocol:
     polarity: Polarity = 1
     spike_threshold_mV: float = -20.0
     drift_tolerance_mV: float = 0.02
+    until: Until = "peak"
 
     def __post_init__(self) -> None:
         if not 0 < self.window_ms < np.inf:
@@ -57,6 +62,8 @@ class Protocol:
             raise ConfigError(
                 f"drift_tolerance_mV = {self.drift_tolerance_mV!r} must be positive; 0.02 is usual"
             )
+        if self.until not in get_args(Until):
+            raise ConfigError(f"until = {self.until!r} must be one of {', '.join(get_args(Until))}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Response:
         From 20 % to 80 % of the amplitude, ms.
     half_width_ms : float or None
         Time above 50 % of the amplitude around the extremum, ms; None where the response does not
-        fall to one half within the window.
+        fall to one half within the trial.
 
     Examples
     --------
@@ -116,13 +123,15 @@ def measure(
     arrival_ms: float | None = None,
     protocol: Protocol | None = None,
     drift_mV: float = 0.0,
+    whole_window: bool = True,
 ) -> Response:
     """Measure the somatic response to one synaptic activation.
 
     Parameters
     ----------
     t_ms : array of float, shape (n,)
-        Sample times, ascending, ms; must reach from before the onset to the end of the window.
+        Sample times, ascending, ms; must reach from before the onset to the end of the window, or
+        beyond a certain peak.
     v_mV : array of float, shape (n,)
         Somatic potential, mV.
     onset_ms : float
@@ -133,6 +142,8 @@ def measure(
         Window, polarity and thresholds.
     drift_mV : float
         Largest change of the potential in the window without stimulation, mV.
+    whole_window : bool
+        False: the trace ends before the window, where its peak is certain.
 
     Returns
     -------
@@ -164,7 +175,8 @@ def measure(
     before = int(np.searchsorted(t_ms, onset_ms - slack)) - 1
     end = int(np.searchsorted(t_ms, onset_ms + protocol.window_ms + slack))
     first = int(np.searchsorted(t_ms, onset_ms + slack))
-    if before < 0 or first >= end or t_ms[-1] < onset_ms + protocol.window_ms - _step(t_ms) - slack:
+    needed_ms = onset_ms + (protocol.window_ms - _step(t_ms) if whole_window else 0.0)
+    if before < 0 or first >= end or t_ms[-1] < needed_ms - slack:
         covered = f"covers {t_ms[0]:g} to {t_ms[-1]:g} ms" if len(t_ms) else "is empty"
         raise ConfigError(
             f"the trace {covered}, but the measurement needs samples from before onset_ms = "

@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wscale.cache import cache_folder
 from wscale.compiler import (
     LIBRARIES,
     build_library,
-    default_cache,
+    build_lock,
     installed_neuron,
     library_in,
-    locked,
     neuron_version,
     site_packages,
 )
@@ -135,12 +135,12 @@ def compile_mechanisms(
     machine = (sys.platform, platform.machine())
     key = _digest(sources, neuron_version(site), str(site), *machine, *flags)
     try:
-        kept = Path(cache).expanduser().absolute() if cache is not None else default_cache()
+        kept = cache_folder("mechanisms") if cache is None else Path(cache).expanduser().absolute()
         final = kept / key[:32]
         library = library_in(final)
         if library is None:
             kept.mkdir(parents=True, exist_ok=True)
-            with locked(kept):
+            with build_lock(kept):
                 library = library_in(final) or build_library(path, sources, final, site, flags)
     except OSError as error:
         raise MechanismError(
@@ -209,20 +209,20 @@ def load_mechanisms(
     return library
 
 
-def available_mechanisms() -> frozenset[str]:
+def available_mechanisms() -> tuple[str, ...]:
     """Return the names of all mechanisms and point processes that NEURON has in this process.
 
     Returns
     -------
-    frozenset of str
-        Suffixes, and names of point processes and artificial cells, NEURON's own included.
+    tuple of str
+        Suffixes, then names of point processes and artificial cells, in NEURON's own order.
 
     Examples
     --------
-    >>> {"hh", "pas", "IClamp", "NetStim"} <= available_mechanisms()
+    >>> {"hh", "pas", "IClamp", "NetStim"} <= set(available_mechanisms())
     True
     """
-    return frozenset(_registered())
+    return tuple(_registered())
 
 
 def _inspect(folder: str | Path) -> tuple[Path, dict[str, bytes], Path | None]:

@@ -21,7 +21,8 @@ from wscale.loss import Targets
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
-from wscale.rig import claim_netpyne, quiet, release_rig, rig_for
+from wscale.rig import release_rig, rig_for
+from wscale.simulator import claim_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 

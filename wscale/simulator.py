@@ -1,0 +1,68 @@
+"""NEURON and NetPyNE as a process has them: claimed, kept quiet, and put back as they were."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from wscale.errors import SimulationError
+from wscale.mechanisms import import_neuron
+
+__all__ = ["claim_netpyne", "keep_globals", "quiet"]
+
+
+def claim_netpyne() -> Any:
+    """Import ``netpyne.sim``, and refuse to replace a network that it holds.
+
+    Raises
+    ------
+    SimulationError
+        NetPyNE holds a network in this process.
+    """
+    import_neuron()
+    from netpyne import sim
+
+    if hasattr(sim, "net"):
+        raise SimulationError(
+            "NetPyNE already holds a network in this process, which would be replaced; use two or "
+            "more jobs, or call netpyne.sim.clearAll() first"
+        )
+    return sim
+
+
+def keep_globals(h: Any) -> Callable[[], None]:
+    """Return a function that puts NEURON's global variables back to their present values."""
+    names = ["celsius", "clamp_resist", "dt", "secondorder", "tstop", "v_init"]
+    for kind in (0, 1):
+        types, text = h.MechanismType(kind), h.ref("")
+        for i in range(int(types.count())):
+            types.select(i)
+            types.selected(text)
+            standard = h.MechanismStandard(text[0], -1)
+            for j in range(int(standard.count())):
+                if standard.name(text, j) == 1:
+                    names.append(text[0])
+    setters = [partial(setattr, h, name, getattr(h, name)) for name in names if hasattr(h, name)]
+
+    def put_back() -> None:
+        for setter in setters:
+            setter()
+
+    return put_back
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what NetPyNE prints off the screen, but show it where it fails."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            yield
+    except Exception as error:
+        said = printed.getvalue().strip().splitlines()[-5:]
+        if said:
+            error.add_note("NetPyNE printed:\n" + "\n".join(said))
+        raise
