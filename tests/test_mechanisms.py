@@ -374,7 +374,7 @@ def test_loading_is_silent_and_idempotent(mod: Path, tmp_path: Path, warm: Path)
         first = load_mechanisms("mod", cache={str(warm)!r})
         assert load_mechanisms("mod", cache={str(warm)!r}) == first
         assert load_mechanisms(first) == first
-        assert {{"leaktest", "hh", "IClamp", "NetStim"}} <= available_mechanisms()
+        assert {{"leaktest", "hh", "IClamp", "NetStim"}} <= set(available_mechanisms())
         from neuron import h
         h.Section(name="soma").insert("leaktest")
         print(first)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from wscale.errors import ConfigError, TableError
 from wscale.model import Model
 from wscale.sites import Site
-from wscale.solve import Solution
+from wscale.solution import Solution
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 
 MODEL = Model(

@@ -11,22 +11,22 @@ from wscale.errors import WscaleError
 from wscale.grid import GridResult, grid
 from wscale.loss import Targets, loss_mV2
 from wscale.model import Model
-from wscale.norm import NormResult, norm
 from wscale.rig import Rig
 from wscale.sites import Site, list_sites
-from wscale.solve import Solution
+from wscale.solution import Solution
+from wscale.solve import SolveResult, solve
 from wscale.verify import Verification, verify
 from wscale.weightnorm import WeightNormTable
 
 __all__ = [
     "GridResult",
     "Model",
-    "NormResult",
     "Protocol",
     "Response",
     "Rig",
     "Site",
     "Solution",
+    "SolveResult",
     "Targets",
     "Verification",
     "WeightNormTable",
@@ -36,6 +36,6 @@ __all__ = [
     "list_sites",
     "loss_mV2",
     "measure",
-    "norm",
+    "solve",
     "verify",
 ]

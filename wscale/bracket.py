@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wscale.epsp import Response
-from wscale.solve import Solution, SolutionStatus
+from wscale.solution import Solution, SolutionStatus
 
 __all__ = ["find_weight"]
 

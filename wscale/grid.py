@@ -1,4 +1,4 @@
-"""The exhaustive search: sections x locations x weights, one task a site with all its weights."""
+"""The exhaustive search: sections x locations x weights."""
 
 from __future__ import annotations
 
@@ -15,34 +15,27 @@ from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
 from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.model import Model
-from wscale.plan import plan_search, run_plan
+from wscale.plan import Task, plan_search, run_plan
 from wscale.rig import rig_for
 from wscale.sites import Locations, Site
-from wscale.solve import Interpolation, Solution, solve_on_grid
+from wscale.solution import Interpolation, Solution, solve_on_grid
 from wscale.weightnorm import WeightNormTable
 
 __all__ = [
     "GridResult",
     "SiteResult",
-    "SiteTask",
     "check_weights",
     "grid",
-    "search_site",
 ]
 
 
 @dataclass(frozen=True)
-class SiteTask:
-    """What a worker needs to search one site; all plain data."""
+class GridSetting:
+    """What a worker needs to search a site beside its place and target."""
 
-    model: Model
-    sites: tuple[Site, ...]
-    index: int
     weights_uS: tuple[float, ...]
-    target_mV: float
     interpolation: Interpolation
     tolerance: float
-    protocol: Protocol
 
 
 @dataclass(frozen=True)
@@ -169,7 +162,7 @@ def grid(
     targets : Targets or float
         Target EPSPs, mV; negative for IPSPs.
     interpolation, tolerance
-        See :func:`wscale.solve.solve_on_grid`.
+        See :func:`wscale.solution.solve_on_grid`.
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
     jobs : int
@@ -208,65 +201,46 @@ def grid(
         protocol=protocol,
         jobs=jobs,
     )
-    tasks = [
-        SiteTask(
-            model,
-            sites,
-            index,
-            weights,
-            plan.targets.at(model.cell, site),
-            interpolation,
-            tolerance,
-            plan.protocol,
-        )
-        for model, sites in plan.cells()
-        for index, site in enumerate(sites)
-    ]
     return run_plan(
         plan,
+        lambda _, sites: [(index,) for index in range(len(sites))],
         _search,
-        tasks,
+        GridSetting(weights, interpolation, tolerance),
         jobs,
-        size=lambda _: 1,
+        trials_per_site=len(weights) + 1,
         join=lambda model, parts: GridResult(model, tuple(sorted(parts, key=lambda r: r.index))),
         on_result=on_result,
         on_cell=on_cell,
     )
 
 
-def _search(task: SiteTask) -> tuple[str, SiteResult]:
-    return task.model.content_hash, search_site(task)
+def _search(task: Task[GridSetting]) -> list[SiteResult]:
+    return [_search_site(task, index) for group in task.groups for index in group]
 
 
-def search_site(task: SiteTask) -> SiteResult:
+def _search_site(task: Task[GridSetting], index: int) -> SiteResult:
     """Run all weights at one site and solve for its target (in a worker)."""
     start = time.perf_counter()
-    site = task.sites[task.index]
+    site, target_mV, setting = task.sites[index], task.targets_mV[index], task.setting
+    weights = setting.weights_uS
     try:
         rig = rig_for(task.model, task.sites, task.protocol)
     except Exception as error:  # the reason belongs to the outcome; the neighbours go on
         failure = Response("failed", f"{type(error).__name__}: {error}")
-        responses = [failure] * len(task.weights_uS)
-        solution = Solution("failed", task.target_mV, reason=failure.reason)
+        responses = [failure] * len(weights)
+        solution = Solution("failed", target_mV, reason=failure.reason)
     else:
-        responses = rig.respond([(site, weight) for weight in task.weights_uS])
+        responses = rig.respond([(site, weight) for weight in weights])
         solution = solve_on_grid(
-            task.weights_uS,
+            weights,
             responses,
-            task.target_mV,
+            target_mV,
             lambda weight: rig.respond([(site, weight)])[0],
-            task.interpolation,
-            task.tolerance,
+            setting.interpolation,
+            setting.tolerance,
         )
-    return SiteResult(
-        task.model.cell,
-        task.index,
-        site,
-        task.weights_uS,
-        tuple(responses),
-        solution,
-        time.perf_counter() - start,
-    )
+    seconds = time.perf_counter() - start
+    return SiteResult(task.model.cell, index, site, weights, tuple(responses), solution, seconds)
 
 
 def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:

@@ -26,10 +26,10 @@ from wscale.errors import TableError
 from wscale.execute import number_of_jobs
 from wscale.grid import GridResult, SiteResult, grid
 from wscale.model import Model
-from wscale.norm import NormResult, SectionResult, norm
 from wscale.plots import plot_search
 from wscale.settings import SearchSettings
 from wscale.sites import list_sites
+from wscale.solve import SolvedSite, SolveResult, solve
 from wscale.store import make_folder, provenance, write_atomically
 from wscale.verify import Verification, verify
 
@@ -68,7 +68,7 @@ def run_search(
     out : path
         Results folder; cells of earlier runs that are not searched now keep their files.
     method : {"grid", "norm"}
-        The exhaustive search over weights, or the targeted one (:func:`wscale.norm`).
+        The exhaustive search over weights, or the targeted one (:func:`wscale.solve`).
     jobs : int
         Number of worker processes.
     command : sequence of str
@@ -102,7 +102,7 @@ def run_search(
 
     entries: dict[str, dict[str, Any]] = {}
 
-    def keep(result: GridResult | NormResult) -> None:
+    def keep(result: GridResult | SolveResult) -> None:
         """Write a cell as soon as it is finished."""
         entries[result.model.cell] = _write_cell(result, settings, folder, command)
         _write_summary(folder, entries, time.perf_counter() - start, jobs)
@@ -136,8 +136,8 @@ def _search(
     method: Method,
     jobs: int,
     console: Console,
-    keep: Callable[[GridResult | NormResult], None],
-) -> Sequence[GridResult | NormResult]:
+    keep: Callable[[GridResult | SolveResult], None],
+) -> Sequence[GridResult | SolveResult]:
     total = sum(
         len(list_sites(model, settings.sections, settings.locations, settings.exclude))
         for model in models
@@ -154,10 +154,9 @@ def _search(
     ) as progress:
         bar = progress.add_task(f"{method} search", total=total, trials=0)
 
-        def advance(result: SiteResult | SectionResult) -> None:
-            sites = 1 if isinstance(result, SiteResult) else len(result.solutions)
+        def advance(result: SiteResult | SolvedSite) -> None:
             done = progress.tasks[0].fields["trials"] + result.trials
-            progress.update(bar, advance=sites, trials=done)
+            progress.update(bar, advance=1, trials=done)
 
         common: dict[str, Any] = {
             "sections": settings.sections,
@@ -171,13 +170,13 @@ def _search(
             "on_cell": keep,
         }
         if method == "norm":
-            return norm(models, **common)
+            return solve(models, **common)
         weights, interpolation = settings.weights_uS, settings.interpolation
         return grid(models, weights, interpolation=interpolation, **common)
 
 
 def _write_cell(
-    result: GridResult | NormResult, settings: SearchSettings, folder: Path, command: Sequence[str]
+    result: GridResult | SolveResult, settings: SearchSettings, folder: Path, command: Sequence[str]
 ) -> dict[str, Any]:
     cell = result.model.cell
     origin = provenance(result.model, command)
@@ -252,7 +251,7 @@ def _write_summary(
 
 
 def _print_summary(
-    results: Sequence[GridResult | NormResult],
+    results: Sequence[GridResult | SolveResult],
     verifications: dict[str, Verification],
     wall: float,
     folder: Path,

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from wscale.grid import GridResult, SiteResult
-from wscale.norm import NormResult
+from wscale.solve import SolveResult
 from wscale.store import write_atomically
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", ":")
 
 
-def plot_search(results: Sequence[GridResult | NormResult], path: str | Path) -> Path:
+def plot_search(results: Sequence[GridResult | SolveResult], path: str | Path) -> Path:
     """Draw weightNorm along the tree, and EPSP against weight where there is a grid.
 
     One cell: a line or point a site, coloured by its path distance from the soma. Several cells: a
@@ -32,7 +32,7 @@ def plot_search(results: Sequence[GridResult | NormResult], path: str | Path) ->
 
     Parameters
     ----------
-    results : sequence of GridResult or NormResult
+    results : sequence of GridResult or SolveResult
         One a cell.
     path : path
         The PNG to write.
@@ -64,7 +64,7 @@ def plot_search(results: Sequence[GridResult | NormResult], path: str | Path) ->
     return target_path
 
 
-def _targets(axes: Axes, results: Sequence[GridResult | NormResult]) -> None:
+def _targets(axes: Axes, results: Sequence[GridResult | SolveResult]) -> None:
     for target in sorted({s.target_mV for result in results for _, s in result.solutions}):
         axes.axhline(target, color="0.6", linewidth=0.8, zorder=0)
         axes.annotate(
@@ -80,7 +80,7 @@ def _targets(axes: Axes, results: Sequence[GridResult | NormResult]) -> None:
 
 
 def _one_cell(
-    figure: Figure, left: Axes | None, right: Axes, result: GridResult | NormResult
+    figure: Figure, left: Axes | None, right: Axes, result: GridResult | SolveResult
 ) -> None:
     farthest = max(site.distance_um for site, _ in result.solutions) or 1.0
     norm = mpl.colors.Normalize(0.0, farthest)
@@ -99,7 +99,9 @@ def _one_cell(
     figure.suptitle(result.model.cell)
 
 
-def _many_cells(left: Axes | None, right: Axes, results: Sequence[GridResult | NormResult]) -> None:
+def _many_cells(
+    left: Axes | None, right: Axes, results: Sequence[GridResult | SolveResult]
+) -> None:
     for number, result in enumerate(results):
         style: dict[str, Any] = {
             "color": _COLOURS[number % len(_COLOURS)],
@@ -113,7 +115,7 @@ def _many_cells(left: Axes | None, right: Axes, results: Sequence[GridResult | N
     right.legend(frameon=False, fontsize="small")
 
 
-def _solved(result: GridResult | NormResult) -> tuple[list[float], list[float]]:
+def _solved(result: GridResult | SolveResult) -> tuple[list[float], list[float]]:
     """Distances (um) and weightNorm (nS/mV) of the calibrated sites."""
     pairs = [
         (site.distance_um, 1e3 * solution.weight_norm)
@@ -140,7 +142,7 @@ def _epsp_line(axes: Axes, result: SiteResult, **style: Any) -> None:
 
 
 def _tree_lines(
-    axes: Axes, result: GridResult | NormResult, label: str | None = None, **style: Any
+    axes: Axes, result: GridResult | SolveResult, label: str | None = None, **style: Any
 ) -> None:
     """Connect each site to its neighbour on the way to the soma."""
     secs = result.model.rule["secs"]

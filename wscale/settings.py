@@ -14,7 +14,7 @@ from wscale.epsp import Protocol
 from wscale.errors import ConfigError, SelectionError, closest
 from wscale.grid import check_weights
 from wscale.loss import Targets
-from wscale.solve import Interpolation
+from wscale.solution import Interpolation
 
 __all__ = ["SearchSettings", "parse_weights"]
 

@@ -1,259 +1,221 @@
-"""The weight that gives the target EPSP at one site, and the evidence for it."""
+"""The targeted search: per site, the weight that gives the target EPSP, in a few trials.
+
+The exhaustive search of :mod:`wscale.grid` says how the EPSP depends on the weight everywhere; this
+one goes straight for the weightNorm. The sites of a section are solved one after another, so that
+each is guessed from its neighbours' outcomes.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import groupby
+from typing import Any
 
-import numpy as np
-from scipy.interpolate import PchipInterpolator
+from wscale.bracket import find_weight
+from wscale.epsp import Protocol
+from wscale.loss import Targets
+from wscale.model import Model
+from wscale.plan import Task, plan_search, run_plan
+from wscale.rig import Rig, rig_for
+from wscale.sites import Locations, Site
+from wscale.solution import Solution
+from wscale.weightnorm import WeightNormTable
 
-from wscale.epsp import FloatArray, Response
+__all__ = ["SolveResult", "SolvedSite", "solve"]
 
-__all__ = ["Interpolation", "Solution", "SolutionStatus", "interpolate_weight", "solve_on_grid"]
-
-Interpolation = Literal["monotone", "linear"]
-SolutionStatus = Literal[
-    "ok",
-    "inexact",
-    "unreachable",
-    "above_grid",
-    "below_grid",
-    "not_monotone",
-    "spike",
-    "drift",
-    "edge",
-    "failed",
-]
-
-# Beyond the grid, what a stronger synapse would do is tried at these multiples of the last weight
-_BEYOND = (10.0, 100.0, 1000.0)
-_MOST_REFINEMENTS = 8
+# The frequency at which transfer impedances rank sites best, for EPSPs of some milliseconds' rise
+_FREQUENCY_HZ = 60.0
+# First guess before anything was measured: a unitary weight of the models in the literature
+_FIRST_WEIGHT_uS = 5e-4
 
 
 @dataclass(frozen=True)
-class Solution:
-    """The outcome at one site.
+class SolvedSite:
+    """What a worker found at one site."""
+
+    cell: str
+    index: int
+    site: Site
+    solution: Solution
+    seconds: float
+
+    @property
+    def trials(self) -> int:
+        """Number of simulations run."""
+        return self.solution.trials
+
+
+@dataclass(frozen=True)
+class SolveResult:
+    """The targeted search of one cell.
 
     Parameters
     ----------
-    status : str
-        ``ok``: the target was bracketed, and met at ``weight_uS``; every other status says why
-        there is no calibrated weight (see docs/methodology.md).
-    target_mV : float
-        The target EPSP, mV (negative: IPSP).
-    weight_uS : float or None
-        The weight that was simulated as the answer, uS; None where the target was not bracketed.
-    epsp_mV : float or None
-        The response measured at ``weight_uS``, mV.
-    largest_epsp_mV : float or None
-        The largest sound response that was seen at this site, mV.
-    reason : str
-        Why the status is not ok, in words.
-    trials : int
-        Simulations beyond those of the grid.
+    model : Model
+        The cell.
+    solutions : tuple of (Site, Solution)
+        In the order of the sites.
+    seconds : float
+        Time the workers spent on this cell, added up, s.
     """
 
-    status: SolutionStatus
-    target_mV: float
-    weight_uS: float | None = None
-    epsp_mV: float | None = None
-    largest_epsp_mV: float | None = None
-    reason: str = ""
-    trials: int = 0
+    model: Model
+    solutions: tuple[tuple[Site, Solution], ...]
+    seconds: float
 
     @property
-    def weight_norm(self) -> float | None:
-        """The weightNorm, uS per mV (magnitude of the target); None unless the status is ok."""
-        if self.status != "ok" or self.weight_uS is None:
-            return None
-        return self.weight_uS / abs(self.target_mV)
+    def trials(self) -> int:
+        """Number of simulations run."""
+        return sum(solution.trials for _, solution in self.solutions)
 
-    @property
-    def residual(self) -> float | None:
-        """Relative error of the response at ``weight_uS``: EPSP / target - 1."""
-        return None if self.epsp_mV is None else self.epsp_mV / self.target_mV - 1.0
+    def table(self, provenance: dict[str, Any] | None = None) -> WeightNormTable:
+        """Return the weightNorm table."""
+        return WeightNormTable.from_solutions(self.model, self.solutions, provenance)
 
 
-def interpolate_weight(
-    weights_uS: FloatArray, epsps_mV: FloatArray, target_mV: float, interpolation: Interpolation
-) -> float:
-    """Return the weight at which an interpolated EPSP curve passes the target.
-
-    Parameters
-    ----------
-    weights_uS : array of float, shape (n,)
-        Ascending weights, uS; n >= 2.
-    epsps_mV : array of float, shape (n,)
-        Strictly ascending responses, mV, with ``epsps_mV[0] <= target_mV <= epsps_mV[-1]``.
-    target_mV : float
-        The target, mV.
-    interpolation : {"monotone", "linear"}
-        ``monotone``: PCHIP of weight over EPSP (Fritsch & Butland 1984, SIAM J. Sci. Stat. Comput.
-        5:300), which cannot overshoot; ``linear``: straight lines, as in the published tables.
-
-    Examples
-    --------
-    >>> interpolate_weight(np.array([1., 2., 3.]), np.array([.2, .4, .5]), 0.45, "linear")
-    2.5
-    """
-    if interpolation == "linear":
-        return float(np.interp(target_mV, epsps_mV, weights_uS))
-    weight = float(PchipInterpolator(epsps_mV, weights_uS)(target_mV))
-    return min(max(weight, float(weights_uS[0])), float(weights_uS[-1]))  # rounding at the ends
-
-
-def solve_on_grid(
-    weights_uS: Sequence[float],
-    responses: Sequence[Response],
-    target_mV: float,
-    respond: Callable[[float], Response],
-    interpolation: Interpolation = "monotone",
+def solve(
+    models: Model | Sequence[Model],
+    *,
+    sections: str | Sequence[str] | None = None,
+    locations: Locations = "every",
+    exclude: Sequence[str] = (),
+    targets: Targets | float = 0.5,
     tolerance: float = 1e-3,
-) -> Solution:
-    """Find the weight for the target from measured grid points, and simulate at it.
-
-    Only the run of grid points that are ok and strictly rising, from the smallest weight on, is
-    used; the target must lie between two of them. With ``monotone`` the simulated answer joins the
-    points until it meets the target to ``tolerance``; with ``linear`` it is simulated once.
-    Where the whole grid stays below the target, larger weights are tried for evidence of whether
-    more weight would help.
+    protocol: Protocol | None = None,
+    jobs: int = -1,
+    on_result: Callable[[SolvedSite], None] | None = None,
+    on_cell: Callable[[SolveResult], None] | None = None,
+) -> list[SolveResult]:
+    """Find the weight for the target at every site, in a few trials a site.
 
     Parameters
     ----------
-    weights_uS : sequence of float
-        The grid, ascending, uS.
-    responses : sequence of Response
-        What was measured there.
-    target_mV : float
-        The target, mV (negative: IPSP).
-    respond : callable
-        Simulates one weight (uS) at this site.
-    interpolation : {"monotone", "linear"}
-        See :func:`interpolate_weight`.
+    models : Model or sequence of Model
+        The cells; their tasks share one pool of workers.
+    sections, locations, exclude
+        Which sites, see :func:`wscale.list_sites`.
+    targets : Targets or float
+        Target EPSPs, mV; negative for IPSPs.
     tolerance : float
         Largest relative error of the response for status ok.
+    protocol : Protocol, optional
+        Window and thresholds; the polarity follows the targets.
+    jobs : int
+        Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
+    on_result : callable, optional
+        Called with each :class:`SolvedSite` as it arrives.
+    on_cell : callable, optional
+        Called with each :class:`SolveResult` as soon as its last site is there.
 
     Returns
     -------
-    Solution
-        Never an extrapolation.
+    list of SolveResult
+        One a model, in their order; the same for any number of jobs.
+
+    Raises
+    ------
+    SelectionError, ConfigError, ModelError, MechanismError
+        Before any simulation, where an input cannot be used.
+
+    Examples
+    --------
+    >>> from wscale import Model, solve
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> [result] = solve(model, targets=0.5, jobs=2)
+    >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
+    [0.559, 0.561]
     """
-    sign = 1.0 if target_mV > 0 else -1.0
-    points = list(zip(weights_uS, responses, strict=True))
-    run: list[tuple[float, float]] = []  # weight and |EPSP|, ok and strictly rising
-    stopped_by: Response | None = None
-    for weight, response in points:
-        size = None if response.epsp_mV is None else sign * response.epsp_mV
-        if not response.ok or size is None or size < 0 or (run and size <= run[-1][1]):
-            stopped_by = response
-            break
-        run.append((weight, size))
-    seen = [sign * r.epsp_mV for _, r in points if r.ok and r.epsp_mV is not None]
-    largest = max(seen, default=None)
-    goal = sign * target_mV
-
-    def outcome(
-        status: SolutionStatus, reason: str, trials: int = 0, best: float | None = largest
-    ) -> Solution:
-        signed = None if best is None else sign * best
-        return Solution(status, target_mV, None, None, signed, reason, trials)
-
-    if not run:
-        first = responses[0]
-        if first.status == "ok":
-            return outcome("unreachable", "there is no response of the target's sign")
-        return outcome(first.status, f"at the smallest weight: {first.reason}")
-    if goal < run[0][1]:
-        return outcome(
-            "below_grid",
-            f"the smallest weight, {run[0][0]:g} uS, already gives {sign * run[0][1]:.4g} mV; "
-            "add smaller weights",
-        )
-    if goal > run[-1][1]:
-        if stopped_by is None:
-            return _beyond_grid(run, goal, sign, respond, outcome)
-        if stopped_by.ok:
-            turn = f"the response stops rising at {sign * run[-1][1]:.4g} mV ({run[-1][0]:g} uS)"
-            if largest is not None and largest >= goal:
-                return outcome("not_monotone", f"{turn} before it passes the target")
-            return outcome("unreachable", turn)
-        return outcome(
-            stopped_by.status,
-            f"beyond {run[-1][0]:g} uS ({sign * run[-1][1]:.4g} mV): {stopped_by.reason}",
-        )
-    return _refine(run, goal, sign, respond, interpolation, tolerance, largest)
-
-
-def _beyond_grid(
-    run: list[tuple[float, float]],
-    goal: float,
-    sign: float,
-    respond: Callable[[float], Response],
-    outcome: Callable[..., Solution],
-) -> Solution:
-    """Tell a grid that ends too early from a target that no weight reaches."""
-    last, best = run[-1]
-    for trials, factor in enumerate(_BEYOND, start=1):
-        weight = factor * last
-        response = respond(weight)
-        size = None if response.epsp_mV is None else sign * response.epsp_mV
-        if response.ok and size is not None:
-            best = max(best, size)
-        elif response.status != "spike":
-            return outcome(
-                response.status, f"beyond {last:g} uS, at {weight:g} uS: {response.reason}", trials
-            )
-        if best >= goal or response.status == "spike":
-            gives = "a spike" if response.status == "spike" else f"{sign * best:.4g} mV"
-            return outcome(
-                "above_grid",
-                f"the largest weight, {last:g} uS, gives {sign * run[-1][1]:.4g} mV, and "
-                f"{weight:g} uS gives {gives}; add larger weights",
-                trials,
-                best,
-            )
-    return outcome(
-        "unreachable",
-        f"the largest response up to {_BEYOND[-1] * last:g} uS is {sign * best:.4g} mV",
-        len(_BEYOND),
-        best,
+    plan = plan_search(
+        models,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        tolerance=tolerance,
+        protocol=protocol,
+        jobs=jobs,
+    )
+    return run_plan(
+        plan,
+        _sections,
+        _solve_sections,
+        tolerance,
+        jobs,
+        trials_per_site=2,
+        join=_joined,
+        on_result=on_result,
+        on_cell=on_cell,
     )
 
 
-def _refine(
-    run: list[tuple[float, float]],
-    goal: float,
-    sign: float,
-    respond: Callable[[float], Response],
-    interpolation: Interpolation,
-    tolerance: float,
-    largest: float | None,
-) -> Solution:
-    """Interpolate, simulate, and let the simulated point join until the target is met."""
-    best = None if largest is None else sign * largest
-    target_mV = sign * goal
-    if len(run) == 1:  # the only point is the target itself
-        return Solution("ok", target_mV, run[0][0], sign * run[0][1], best)
-    for trials in range(1, _MOST_REFINEMENTS + 1):
-        weights, sizes = (np.array(column) for column in zip(*run, strict=True))
-        weight = interpolate_weight(weights, sizes, goal, interpolation)
-        response = respond(weight)
-        if not response.ok or response.epsp_mV is None:
-            reason = f"at the interpolated weight, {weight:g} uS: {response.reason}"
-            return Solution(response.status, target_mV, None, None, best, reason, trials)
-        solution = Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
-        residual = solution.residual or 0.0
-        if abs(residual) <= tolerance:
-            return solution
-        size = sign * response.epsp_mV
-        after = int(np.searchsorted(weights, weight))
-        if interpolation == "linear" or not sizes[after - 1] < size < sizes[after]:
-            break
-        run = [*run[:after], (weight, size), *run[after:]]
-    reason = (
-        f"the response at the interpolated weight misses the target by {residual:.2%} "
-        f"(allowed {tolerance:.2%})"
-    )
-    return Solution("inexact", target_mV, weight, response.epsp_mV, best, reason, trials)
+def _sections(_: Model, sites: tuple[Site, ...]) -> list[tuple[int, ...]]:
+    """Group the sites by section, to be solved one after another."""
+    by_section = groupby(range(len(sites)), key=lambda index: sites[index].sec)
+    return [tuple(indices) for _, indices in by_section]
+
+
+def _joined(model: Model, parts: list[SolvedSite]) -> SolveResult:
+    ordered = sorted(parts, key=lambda part: part.index)
+    pairs = tuple((part.site, part.solution) for part in ordered)
+    return SolveResult(model, pairs, sum(part.seconds for part in parts))
+
+
+def _solve_sections(task: Task[float]) -> list[SolvedSite]:
+    """Solve the sites of some sections, each from its neighbours' outcomes (in a worker)."""
+    solved = []
+    for group in task.groups:
+        found: list[tuple[float, float]] = []  # how far from the first guess, by location
+        for index in group:
+            start = time.perf_counter()
+            site, target_mV = task.sites[index], task.targets_mV[index]
+            try:
+                rig = rig_for(task.model, task.sites, task.protocol)
+                per_mV = _linear_weights(rig)[site]
+            except Exception as error:  # the reason belongs to the outcome; the neighbours go on
+                reason = f"{type(error).__name__}: {error}"
+                solution = Solution("failed", target_mV, reason=reason)
+            else:
+                solution = find_weight(
+                    lambda weight, rig=rig, site=site: rig.respond([(site, weight)])[0],  # type: ignore[misc]
+                    target_mV,
+                    per_mV * abs(target_mV) * _continued(found, site.loc),
+                    task.setting,
+                )
+            if solution.weight_norm is not None and solution.residual is not None:
+                exact = solution.weight_norm / (1.0 + solution.residual)  # nearer than tolerance
+                found.append((site.loc, exact / per_mV))
+            seconds = time.perf_counter() - start
+            solved.append(SolvedSite(task.model.cell, index, site, solution, seconds))
+    return solved
+
+
+def _continued(found: Sequence[tuple[float, float]], loc: float) -> float:
+    """Return how far the next weightNorm of a section is from its first guess, as those before."""
+    if len(found) < 2:
+        return found[-1][1] if found else 1.0
+    (loc0, before), (loc1, last) = found[-2:]
+    ratio = float((last / before) ** ((loc - loc1) / (loc1 - loc0)))
+    return last * min(max(ratio, 0.5), 2.0)
+
+
+_linear: tuple[Rig, dict[Site, float]] | None = None
+
+
+def _linear_weights(rig: Rig) -> dict[Site, float]:
+    """Return a first guess of every site's weightNorm, uS/mV: linear, from transfer impedances.
+
+    The same in every worker: it depends on the cell and its sites alone.
+    """
+    global _linear
+    if _linear is not None and _linear[0] is rig:
+        return _linear[1]
+    impedance = rig.transfer_impedances_MOhm(_FREQUENCY_HZ)
+    first = rig.sites[0]
+    response = rig.respond([(first, _FIRST_WEIGHT_uS)])[0]
+    gain = 1.0 if not response.ok else abs(response.epsp_mV or 0.0) / _FIRST_WEIGHT_uS
+    scale = impedance[first] / (gain or 1.0)
+    weights = {site: scale / max(z, 1e-9) for site, z in impedance.items()}
+    _linear = (rig, weights)
+    return weights

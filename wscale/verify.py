@@ -127,9 +127,9 @@ def verify(
 
     Examples
     --------
-    >>> from wscale import Model, norm, verify
+    >>> from wscale import Model, solve, verify
     >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
-    >>> [result] = norm(model, jobs=2)
+    >>> [result] = solve(model, jobs=2)
     >>> [check] = verify([(model, result.table())], jobs=2)
     >>> check.passed, len(check.frame)
     (True, 2)

@@ -15,7 +15,7 @@ from wscale.errors import TableError
 from wscale.model import Model
 from wscale.plain import to_plain
 from wscale.sites import Site, number_of_segments
-from wscale.solve import Solution
+from wscale.solution import Solution
 from wscale.store import write_atomically
 
 __all__ = ["WeightNormTable", "read_out_index", "read_out_loc"]
