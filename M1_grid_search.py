@@ -38,6 +38,8 @@ SETTINGS = {
     "target_mV": 0.5,
     # "linear" reproduces the published tables; "monotone" meets the target
     "interpolation": "monotone",
+    # When a trial ends: "peak", or "half" so that there are half-widths; the EPSP is the same
+    "until": "half",
     # Changes of cfg.py: the published tables were made with this time step (ms)
     "cfg": {"dt": 0.05},
 }

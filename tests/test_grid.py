@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wscale import Targets, grid
+from wscale import Protocol, Targets, grid
 from wscale.errors import ModelError, SelectionError
 
 REFERENCE_WEIGHTS = np.arange(0.01, 0.2, 0.01) / 100
@@ -35,9 +35,14 @@ PUBLISHED = {
 def linear(load):
     """The published protocol on the three published cells."""
     models = [load(cell, dt=0.05) for cell in PUBLISHED]
-    return dict(
-        zip(PUBLISHED, grid(models, REFERENCE_WEIGHTS, interpolation="linear", jobs=2), strict=True)
+    results = grid(
+        models,
+        REFERENCE_WEIGHTS,
+        interpolation="linear",
+        protocol=Protocol(until="half"),
+        jobs=2,
     )
+    return dict(zip(PUBLISHED, results, strict=True))
 
 
 @pytest.mark.parametrize("cell", PUBLISHED)

@@ -97,6 +97,13 @@ def grid_command(
     ] = None,
     tolerance: Tolerance = None,
     window: Window = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="When a trial ends: peak (as soon as it is certain), half (for half-widths) or "
+            "window (default: peak)."
+        ),
+    ] = None,
     cfg: Cfg = None,
     mod: Mod = None,
     config: Config = None,
@@ -152,6 +159,7 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
         "interpolation": options.get("interpolation"),
         "tolerance": options["tolerance"],
         "window_ms": options["window"],
+        "until": options.get("until"),
         "mod": options["mod"] and str(options["mod"]),
         "cfg": parse_overrides(options["cfg"] or ()),
     }

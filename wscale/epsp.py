@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wscale.errors import ConfigError
 
-__all__ = ["Polarity", "Protocol", "Response", "Status", "measure"]
+__all__ = ["Polarity", "Protocol", "Response", "Status", "Until", "measure"]
 
 Polarity = Literal[1, -1]
 Until = Literal["peak", "half", "window"]

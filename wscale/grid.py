@@ -15,7 +15,7 @@ from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
 from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.model import Model
-from wscale.plan import Task, plan_search, run_plan
+from wscale.plan import Cell, Groups, plan_search, run_cells
 from wscale.rig import rig_for
 from wscale.sites import Locations, Site
 from wscale.solution import Interpolation, Solution, solve_on_grid
@@ -191,7 +191,7 @@ def grid(
     ({'ok': 2}, 8)
     """
     weights = check_weights(weights_uS)
-    plan = plan_search(
+    cells = plan_search(
         models,
         sections=sections,
         locations=locations,
@@ -201,30 +201,32 @@ def grid(
         protocol=protocol,
         jobs=jobs,
     )
-    return run_plan(
-        plan,
-        lambda _, sites: [(index,) for index in range(len(sites))],
+    return run_cells(
+        cells,
         _search,
         GridSetting(weights, interpolation, tolerance),
         jobs,
+        groups=lambda cell: [(index,) for index in range(len(cell.sites))],
         trials_per_site=len(weights) + 1,
-        join=lambda model, parts: GridResult(model, tuple(sorted(parts, key=lambda r: r.index))),
+        join=lambda cell, parts: GridResult(
+            cell.model, tuple(sorted(parts, key=lambda part: part.index))
+        ),
         on_result=on_result,
         on_cell=on_cell,
     )
 
 
-def _search(task: Task[GridSetting]) -> list[SiteResult]:
-    return [_search_site(task, index) for group in task.groups for index in group]
+def _search(cell: Cell, groups: Groups, setting: GridSetting) -> list[SiteResult]:
+    return [_search_site(cell, index, setting) for group in groups for index in group]
 
 
-def _search_site(task: Task[GridSetting], index: int) -> SiteResult:
+def _search_site(cell: Cell, index: int, setting: GridSetting) -> SiteResult:
     """Run all weights at one site and solve for its target (in a worker)."""
     start = time.perf_counter()
-    site, target_mV, setting = task.sites[index], task.targets_mV[index], task.setting
+    site, target_mV = cell.sites[index], cell.targets_mV[index]
     weights = setting.weights_uS
     try:
-        rig = rig_for(task.model, task.sites, task.protocol)
+        rig = rig_for(cell.model, cell.sites, cell.protocol)
     except Exception as error:  # the reason belongs to the outcome; the neighbours go on
         failure = Response("failed", f"{type(error).__name__}: {error}")
         responses = [failure] * len(weights)
@@ -240,7 +242,7 @@ def _search_site(task: Task[GridSetting], index: int) -> SiteResult:
             setting.tolerance,
         )
     seconds = time.perf_counter() - start
-    return SiteResult(task.model.cell, index, site, weights, tuple(responses), solution, seconds)
+    return SiteResult(cell.model.cell, index, site, weights, tuple(responses), solution, seconds)
 
 
 def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:

@@ -1,10 +1,12 @@
-"""What all searches share: checked before any simulation, and cells put together from parts."""
+"""What all searches share: cells checked before any simulation, their sites spread over workers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from wscale.checks import check_tolerance, check_window
 from wscale.epsp import Protocol
@@ -15,7 +17,7 @@ from wscale.model import Model
 from wscale.rig import preflight, settle
 from wscale.sites import Locations, Site, list_sites, number_of_segments
 
-__all__ = ["Groups", "Plan", "Task", "plan_search", "run_plan"]
+__all__ = ["Cell", "Groups", "plan_search", "run_cells"]
 
 Setting = TypeVar("Setting")
 Part = TypeVar("Part")
@@ -24,48 +26,25 @@ Groups = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Cells, the sites of each, and what is wanted there; all of it checked."""
-
-    models: tuple[Model, ...]
-    sites: tuple[tuple[Site, ...], ...]
-    targets: Targets
-    protocol: Protocol
-
-    def cells(self) -> Iterator[tuple[Model, tuple[Site, ...]]]:
-        """Yield each model with its sites."""
-        return zip(self.models, self.sites, strict=True)
-
-
-@dataclass(frozen=True)
-class Task(Generic[Setting]):
-    """What a worker needs to search some sites of a cell; all plain data.
+class Cell:
+    """A cell to search, and what a worker needs to know of it; all plain data.
 
     Parameters
     ----------
-    number : int
-        Of the cell in the plan.
     model : Model
         The cell.
     sites : tuple of Site
-        All sites of the cell.
-    groups : sequence of tuple of int
-        Indices of the sites to search, those of a group in this order.
+        Its sites.
     targets_mV : tuple of float
-        The targets of all sites, mV.
+        The target of each site, mV.
     protocol : Protocol
         How responses are measured.
-    setting : object
-        What the search needs beside these.
     """
 
-    number: int
     model: Model
     sites: tuple[Site, ...]
-    groups: Groups
     targets_mV: tuple[float, ...]
     protocol: Protocol
-    setting: Setting
 
 
 def plan_search(
@@ -78,8 +57,8 @@ def plan_search(
     tolerance: float,
     protocol: Protocol | None,
     jobs: int,
-) -> Plan:
-    """Raise what is wrong with a search before any simulation; mechanisms are asked of workers.
+) -> tuple[Cell, ...]:
+    """Return the cells of a search; raise what is wrong with it before any simulation.
 
     The parameters are those of :func:`wscale.grid`.
     """
@@ -87,47 +66,51 @@ def plan_search(
     targets = targets if isinstance(targets, Targets) else Targets(targets)
     protocol = replace(protocol or Protocol(), polarity=targets.polarity)
     check_tolerance(tolerance)
-    sites = tuple(list_sites(model, sections, locations, exclude) for model in chosen)
-    plan = Plan(chosen, sites, targets, protocol)
+    sites = [list_sites(model, sections, locations, exclude) for model in chosen]
     hashes = [model.content_hash for model in chosen]
     for model in chosen:
         if hashes.count(model.content_hash) > 1:
             raise SelectionError(f"cell {model.cell!r} is given twice; name each cell once")
-    targets.check(plan.cells())
+    targets.check(zip(chosen, sites, strict=True))
     for model in chosen:
         check_window(model, protocol)
-    for problem in list(run_tasks(preflight, chosen, jobs)):
+    # Every worker is to have at least one, and so import NEURON and NetPyNE now, all at once
+    rounds = -(-number_of_jobs(jobs) // len(chosen)) if chosen else 0
+    for problem in list(run_tasks(preflight, chosen * rounds, jobs)):
         if problem is not None:
             raise problem
-    return plan
+    return tuple(
+        Cell(model, here, tuple(targets.at(model.cell, site) for site in here), protocol)
+        for model, here in zip(chosen, sites, strict=True)
+    )
 
 
-def run_plan(
-    plan: Plan,
-    groups: Callable[[Model, tuple[Site, ...]], Groups],
-    function: Callable[[Task[Setting]], list[Part]],
+def run_cells(
+    cells: Sequence[Cell],
+    function: Callable[[Cell, Groups, Setting], list[Part]],
     setting: Setting,
     jobs: int,
     *,
+    groups: Callable[[Cell], Groups],
     trials_per_site: int,
-    join: Callable[[Model, list[Part]], Result],
-    on_result: Callable[[Part], None] | None,
-    on_cell: Callable[[Result], None] | None,
+    join: Callable[[Cell, list[Part]], Result],
+    on_result: Callable[[Part], None] | None = None,
+    on_cell: Callable[[Result], None] | None = None,
 ) -> list[Result]:
-    """Run the tasks of all cells in one pool, and put each cell together when it is complete.
+    """Spread the sites of all cells over one pool, and put each cell together when it is complete.
 
     Parameters
     ----------
-    plan : Plan
+    cells : sequence of Cell
         The cells and their sites.
-    groups : callable
-        Divides a cell's sites, by index, into what must be searched in one go.
     function : callable
-        Searches the sites of a task; returns one part a site (in a worker).
+        Searches groups of a cell's sites; returns one part a site (in a worker).
     setting : object
-        What ``function`` needs beside the cell and its sites.
+        What ``function`` needs beside these; can be pickled.
     jobs : int
         Number of worker processes.
+    groups : callable
+        Divides a cell's sites, by index, into what must be searched in one go.
     trials_per_site : int
         About how many, so that tasks are neither tiny nor huge.
     join : callable
@@ -138,40 +121,54 @@ def run_plan(
     Returns
     -------
     list
-        One result a cell, in the order of the plan.
+        One result a cell, in their order.
     """
-    tasks: dict[int, list[Task[Setting]]] = {}
-    for number, (model, sites) in enumerate(plan.cells()):
-        targets = tuple(plan.targets.at(model.cell, site) for site in sites)
-        tasks[number] = [
-            Task(number, model, sites, chosen, targets, plan.protocol, setting)
-            for chosen in _share(groups(model, sites), _cost_of_trial(model) * trials_per_site)
-        ]
-    steps: list[tuple[Callable[[Any], Any], Any]] = []
-    if number_of_jobs(jobs) > 1 and len(tasks) > 1:
-        # Cells that several workers need are settled first, each by one of them
-        several = [of_cell[0] for of_cell in tasks.values() if len(of_cell) > 1]
-        steps += [(settle, (task.model, task.sites, task.protocol)) for task in several]
-    steps += [(function, task) for of_cell in tasks.values() for task in of_cell]
+    tasks, needed_by_several = [], []
+    for number, cell in enumerate(cells):
+        packed = pickle.dumps(cell)  # once, and taken out once by a worker: models are large
+        shares = _share(groups(cell), _cost_of_trial(cell.model) * trials_per_site)
+        tasks += [_Task(number, packed, function, share, setting) for share in shares]
+        if len(shares) > 1:
+            needed_by_several.append(_Task(number, packed, _settle, (), None))
+    if number_of_jobs(jobs) > 1 and len(cells) > 1:
+        tasks = needed_by_several + tasks  # each is settled first, by one worker
 
-    parts: dict[int, list[Part]] = {number: [] for number in tasks}
+    parts: dict[int, list[Part]] = {number: [] for number in range(len(cells))}
     finished: dict[int, Result] = {}
-    for number, new in run_tasks(_do, steps, jobs):
+    for number, new in run_tasks(_do, tasks, jobs):
         for part in new:
             parts[number].append(part)
             if on_result is not None:
                 on_result(part)
-        if new and len(parts[number]) == len(plan.sites[number]):
-            finished[number] = join(plan.models[number], parts[number])
+        if new and len(parts[number]) == len(cells[number].sites):
+            finished[number] = join(cells[number], parts[number])
             if on_cell is not None:
                 on_cell(finished[number])
-    return [finished[number] for number in tasks]
+    return [finished[number] for number in parts]
 
 
-def _do(step: tuple[Callable[[Any], Any], Any]) -> tuple[int, list[Any]]:
-    function, task = step
-    outcome = function(task)
-    return (task.number, outcome) if isinstance(task, Task) else (0, [])
+@dataclass(frozen=True)
+class _Task:
+    number: int
+    packed: bytes
+    function: Callable[[Cell, Groups, Any], list[Any]]
+    groups: Groups
+    setting: Any
+
+
+def _do(task: _Task) -> tuple[int, list[Any]]:
+    return task.number, task.function(_unpacked(task.packed), task.groups, task.setting)
+
+
+@lru_cache(maxsize=2)
+def _unpacked(packed: bytes) -> Cell:
+    cell: Cell = pickle.loads(packed)  # by a process of this search
+    return cell
+
+
+def _settle(cell: Cell, _groups: Groups, _setting: None) -> list[Any]:
+    settle(cell.model, cell.sites, cell.protocol)
+    return []
 
 
 # A task of less than this many trials times segments costs more to send than it is worth

@@ -13,6 +13,7 @@ from wscale.errors import SelectionError, WscaleError
 from wscale.mechanisms import load_mechanisms
 from wscale.model import Model
 from wscale.preparation import Preparation, settled_before
+from wscale.simulator import import_netpyne
 from wscale.sites import Site
 
 __all__ = ["Rig", "preflight", "release_rig", "rig_for", "settle"]
@@ -225,9 +226,8 @@ def rig_for(model: Model, sites: Sequence[Site], protocol: Protocol) -> Rig:
     return _current
 
 
-def settle(task: tuple[Model, tuple[Site, ...], Protocol]) -> None:
+def settle(model: Model, sites: Sequence[Site], protocol: Protocol) -> None:
     """Settle a cell where no process has done so before, ready for its trials (in a worker)."""
-    model, sites, protocol = task
     if preflight(model) is None and not settled_before(model, sites, protocol):
         rig_for(model, sites, protocol)
 
@@ -243,10 +243,11 @@ def release_rig() -> None:
 def preflight(model: Model) -> WscaleError | None:
     """Load a model's mechanisms and look for what the cell needs; return what is wrong.
 
-    Runs in a worker before any simulation; an error is returned, not raised, so that it arrives
-    with its own type and message.
+    Runs in a worker before any simulation, which also imports what it will need. An error is
+    returned, not raised, so that it arrives with its own type and message.
     """
     try:
+        import_netpyne()
         if model.mod is not None:
             load_mechanisms(model.mod)
         check_mechanisms(model)

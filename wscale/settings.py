@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from wscale.epsp import Protocol
+from wscale.epsp import Protocol, Until
 from wscale.errors import ConfigError, SelectionError, closest
 from wscale.grid import check_weights
 from wscale.loss import Targets
@@ -79,6 +79,9 @@ class SearchSettings(BaseModel):
     window_ms: float = Field(Protocol.window_ms, gt=0, description="measurement window, ms")
     spike_threshold_mV: float = Field(Protocol.spike_threshold_mV, description="mV")
     drift_tolerance_mV: float = Field(Protocol.drift_tolerance_mV, gt=0, description="mV")
+    until: Until = Field(
+        Protocol.until, description="a trial's end: peak, half (for half-widths) or window"
+    )
     mod: str | None = Field(None, description="NMODL folder; null: the model folder's mod/")
     cfg: dict[str, Any] = Field(default_factory=dict, description="cfg overrides: key -> value")
 
@@ -141,6 +144,7 @@ class SearchSettings(BaseModel):
             self.targets.polarity,
             self.spike_threshold_mV,
             self.drift_tolerance_mV,
+            self.until,
         )
 
 

@@ -11,7 +11,15 @@ from typing import Any
 from wscale.errors import SimulationError
 from wscale.mechanisms import import_neuron
 
-__all__ = ["claim_netpyne", "keep_globals", "quiet"]
+__all__ = ["claim_netpyne", "import_netpyne", "keep_globals", "quiet"]
+
+
+def import_netpyne() -> Any:
+    """Import ``netpyne.sim``; NEURON does not say in each process that it has no display."""
+    import_neuron()
+    from netpyne import sim
+
+    return sim
 
 
 def claim_netpyne() -> Any:
@@ -22,9 +30,7 @@ def claim_netpyne() -> Any:
     SimulationError
         NetPyNE holds a network in this process.
     """
-    import_neuron()
-    from netpyne import sim
-
+    sim = import_netpyne()
     if hasattr(sim, "net"):
         raise SimulationError(
             "NetPyNE already holds a network in this process, which would be replaced; use two or "

@@ -17,7 +17,7 @@ from wscale.bracket import find_weight
 from wscale.epsp import Protocol
 from wscale.loss import Targets
 from wscale.model import Model
-from wscale.plan import Task, plan_search, run_plan
+from wscale.plan import Cell, Groups, plan_search, run_cells
 from wscale.rig import Rig, rig_for
 from wscale.sites import Locations, Site
 from wscale.solution import Solution
@@ -127,7 +127,7 @@ def solve(
     >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
     [0.559, 0.561]
     """
-    plan = plan_search(
+    cells = plan_search(
         models,
         sections=sections,
         locations=locations,
@@ -137,12 +137,12 @@ def solve(
         protocol=protocol,
         jobs=jobs,
     )
-    return run_plan(
-        plan,
-        _sections,
+    return run_cells(
+        cells,
         _solve_sections,
         tolerance,
         jobs,
+        groups=_sections,
         trials_per_site=2,
         join=_joined,
         on_result=on_result,
@@ -150,28 +150,28 @@ def solve(
     )
 
 
-def _sections(_: Model, sites: tuple[Site, ...]) -> list[tuple[int, ...]]:
+def _sections(cell: Cell) -> list[tuple[int, ...]]:
     """Group the sites by section, to be solved one after another."""
-    by_section = groupby(range(len(sites)), key=lambda index: sites[index].sec)
+    by_section = groupby(range(len(cell.sites)), key=lambda index: cell.sites[index].sec)
     return [tuple(indices) for _, indices in by_section]
 
 
-def _joined(model: Model, parts: list[SolvedSite]) -> SolveResult:
+def _joined(cell: Cell, parts: list[SolvedSite]) -> SolveResult:
     ordered = sorted(parts, key=lambda part: part.index)
     pairs = tuple((part.site, part.solution) for part in ordered)
-    return SolveResult(model, pairs, sum(part.seconds for part in parts))
+    return SolveResult(cell.model, pairs, sum(part.seconds for part in parts))
 
 
-def _solve_sections(task: Task[float]) -> list[SolvedSite]:
+def _solve_sections(cell: Cell, groups: Groups, tolerance: float) -> list[SolvedSite]:
     """Solve the sites of some sections, each from its neighbours' outcomes (in a worker)."""
     solved = []
-    for group in task.groups:
+    for group in groups:
         found: list[tuple[float, float]] = []  # how far from the first guess, by location
         for index in group:
             start = time.perf_counter()
-            site, target_mV = task.sites[index], task.targets_mV[index]
+            site, target_mV = cell.sites[index], cell.targets_mV[index]
             try:
-                rig = rig_for(task.model, task.sites, task.protocol)
+                rig = rig_for(cell.model, cell.sites, cell.protocol)
                 per_mV = _linear_weights(rig)[site]
             except Exception as error:  # the reason belongs to the outcome; the neighbours go on
                 reason = f"{type(error).__name__}: {error}"
@@ -181,13 +181,13 @@ def _solve_sections(task: Task[float]) -> list[SolvedSite]:
                     lambda weight, rig=rig, site=site: rig.respond([(site, weight)])[0],  # type: ignore[misc]
                     target_mV,
                     per_mV * abs(target_mV) * _continued(found, site.loc),
-                    task.setting,
+                    tolerance,
                 )
             if solution.weight_norm is not None and solution.residual is not None:
                 exact = solution.weight_norm / (1.0 + solution.residual)  # nearer than tolerance
                 found.append((site.loc, exact / per_mV))
             seconds = time.perf_counter() - start
-            solved.append(SolvedSite(task.model.cell, index, site, solution, seconds))
+            solved.append(SolvedSite(cell.model.cell, index, site, solution, seconds))
     return solved
 
 

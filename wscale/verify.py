@@ -21,6 +21,7 @@ from wscale.loss import Targets
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
+from wscale.plan import Cell, Groups, run_cells
 from wscale.rig import release_rig, rig_for
 from wscale.simulator import claim_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
@@ -69,17 +70,6 @@ class Verification:
         """The rows of segments whose centre makes NetPyNE read another segment's entry."""
         nseg = self.frame.groupby("sec")["segment"].transform("count")
         return self.frame[self.frame["centre_reads"] % nseg != self.frame["segment"]]
-
-
-@dataclass(frozen=True)
-class _Trial:
-    number: int  # of the cell in this verification
-    model: Model
-    sites: tuple[Site, ...]
-    site: Site
-    weight_uS: float
-    protocol: Protocol
-    full_run: bool
 
 
 def verify(
@@ -147,41 +137,35 @@ def verify(
             raise outcome
         scaled[number] = outcome
 
-    trials = [
-        trial
-        for number, (_, table) in enumerate(cells)
-        for trial in _trials(number, scaled[number], table, target_mV, protocol, full_runs)
+    checked = [
+        _cell(scaled[number], table, target_mV, protocol) for number, (_, table) in enumerate(cells)
     ]
-    measured: list[dict[Site, Response]] = [{} for _ in cells]
-    for number, site, response in run_tasks(_run, trials, jobs):
-        measured[number][site] = response
+    measured: list[dict[Site, Response]] = run_cells(
+        checked,
+        _measure,
+        full_runs,
+        jobs,
+        groups=lambda cell: [(index,) for index in range(len(cell.sites))],
+        trials_per_site=1,
+        join=_by_site,
+    )
     return [
         _compare(model, table, responses, target_mV, tolerance)
         for (model, table), responses in zip(cells, measured, strict=True)
     ]
 
 
-def _trials(
-    number: int,
-    model: Model,
-    table: WeightNormTable,
-    target_mV: float,
-    protocol: Protocol,
-    full_run: bool,
-) -> list[_Trial]:
-    """One trial at each segment's read-out location, and one at each centre."""
-    targets = {
-        (sec, segment): table.target_at(sec, segment, target_mV)
+def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol) -> Cell:
+    """Lay out one site at each segment's read-out location, and one at each centre."""
+    places = [
+        (site, table.target_at(sec, segment, target_mV))
         for sec, segment, *_ in table.entries()
-    }
-    polarity: Polarity = 1 if next(iter(targets.values())) > 0 else -1
-    protocol = dataclasses.replace(protocol, polarity=polarity)
-    places = [_places(model, sec, segment) for sec, segment in targets]
-    sites = tuple(site for pair in places for site in pair)
-    return [
-        _Trial(number, model, sites, site, abs(targets[site.sec, site.segment]), protocol, full_run)
-        for site in sites
+        for site in _places(model, sec, segment)
     ]
+    targets = tuple(target for _, target in places)
+    polarity: Polarity = 1 if targets[0] > 0 else -1
+    protocol = dataclasses.replace(protocol, polarity=polarity)
+    return Cell(model, tuple(site for site, _ in places), targets, protocol)
 
 
 def _places(model: Model, sec: str, segment: int) -> tuple[Site, Site]:
@@ -192,6 +176,10 @@ def _places(model: Model, sec: str, segment: int) -> tuple[Site, Site]:
         Site(sec, own, segment, path_distance_um(model, sec, own)),
         Site(sec, centre, segment, path_distance_um(model, sec, centre)),
     )
+
+
+def _by_site(_: Cell, parts: list[tuple[Site, Response]]) -> dict[Site, Response]:
+    return dict(parts)
 
 
 def _compare(
@@ -264,19 +252,22 @@ def _load_table(
     return number, dataclasses.replace(model, net=plain)
 
 
-def _run(trial: _Trial) -> tuple[int, Site, Response]:
-    if not trial.full_run:
-        rig = rig_for(trial.model, trial.sites, trial.protocol)
-        return trial.number, trial.site, rig.respond([(trial.site, trial.weight_uS)])[0]
-    t, v = netpyne_trace(trial.model, trial.site, trial.weight_uS)
-    response = measure(
-        t,
-        v,
-        onset_ms=trial.model.onset_ms,
-        arrival_ms=trial.model.arrival_ms,
-        protocol=trial.protocol,
-    )
-    return trial.number, trial.site, response
+def _measure(cell: Cell, groups: Groups, full_run: bool) -> list[tuple[Site, Response]]:
+    """Measure a unit synapse at some sites of a cell (in a worker)."""
+    measured = []
+    for index in (index for group in groups for index in group):
+        site, weight = cell.sites[index], abs(cell.targets_mV[index])
+        if full_run:
+            t, v = netpyne_trace(cell.model, site, weight)
+            onset_ms, arrival_ms = cell.model.onset_ms, cell.model.arrival_ms
+            response = measure(
+                t, v, onset_ms=onset_ms, arrival_ms=arrival_ms, protocol=cell.protocol
+            )
+        else:
+            rig = rig_for(cell.model, cell.sites, cell.protocol)
+            response = rig.respond([(site, weight)])[0]
+        measured.append((site, response))
+    return measured
 
 
 def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArray, FloatArray]:
