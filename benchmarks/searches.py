@@ -1,0 +1,113 @@
+"""Whole searches, each in a process of its own, so that all its time is counted.
+
+    python -m benchmarks.searches CELL grid|norm WORKERS [--every N]
+
+prints the figures of one search as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from joblib.externals.loky import get_reusable_executor
+
+from wscale import Model, grid, list_sites, solve
+from wscale.cache import cache_folder
+from wscale.settings import parse_weights
+
+REPO = Path(__file__).resolve().parents[1]
+WEIGHTS_uS = parse_weights("1e-4:1.9e-3:19")
+
+
+def run(
+    cell: str, method: str, workers: int, every: int = 1, cache: str | None = None
+) -> dict[str, Any]:
+    """Run a search in a fresh process.
+
+    Parameters
+    ----------
+    cell : str
+        Its label; the model folder is this repository.
+    method : {"grid", "norm"}
+        With the 19 reference weights, or without a grid.
+    workers : int
+        Number of worker processes.
+    every : int
+        Search every so many sections only.
+    cache : str, optional
+        ``$WSCALE_CACHE`` of that process.
+
+    Returns
+    -------
+    dict
+        sites, trials, wall_s (the search, with its workers' start), core_s (CPU time of all
+        processes, from their start), worker_MiB (largest worker's peak).
+    """
+    command = [sys.executable, "-m", "benchmarks.searches", cell, method, str(workers)]
+    environment = os.environ | ({"WSCALE_CACHE": cache} if cache else {})
+    done = subprocess.run(
+        [*command, "--every", str(every)],
+        cwd=REPO,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+@contextmanager
+def nothing_settled() -> Iterator[str]:
+    """A cache for ``run`` that has the compiled mechanisms and no settled states."""
+    with tempfile.TemporaryDirectory(prefix="wscale-") as folder:
+        compiled = cache_folder("mechanisms")
+        compiled.mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "mechanisms").symlink_to(compiled)
+        yield folder
+
+
+def main() -> None:
+    """Run one search and print its figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.searches", description=__doc__)
+    parser.add_argument("cell")
+    parser.add_argument("method", choices=["grid", "norm"])
+    parser.add_argument("workers", type=int)
+    parser.add_argument("--every", type=int, default=1)
+    args = parser.parse_args()
+
+    model = Model.from_folder(REPO, args.cell)
+    sections = list(dict.fromkeys(site.sec for site in list_sites(model)))[:: args.every]
+    start = time.perf_counter()
+    if args.method == "grid":
+        [result] = grid(model, WEIGHTS_uS, sections=sections, jobs=args.workers)
+    else:
+        [result] = solve(model, sections=sections, jobs=args.workers)
+    wall_s = time.perf_counter() - start
+    if args.workers > 1:
+        get_reusable_executor().shutdown(wait=True)  # so that the workers' time is known
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    figures = {
+        "sites": len(result.solutions),
+        "trials": result.trials,
+        "ok": result.table().counts.get("ok", 0),
+        "wall_s": wall_s,
+        "core_s": sum(usage.ru_utime + usage.ru_stime for usage in used),
+        "worker_MiB": used[args.workers > 1].ru_maxrss / 1024,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
