@@ -45,11 +45,14 @@ def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[R
     sections = list(dict.fromkeys(site.sec for site in sites))
     rows: Rows = []
 
-    def add(way: str, trials: int, wall_s: float, core_s: float, per_site: float) -> None:
+    def add(
+        way: str, cores: int, trials: int, wall_s: float, core_s: float, per_site: float
+    ) -> None:
         rows.append(
             {
                 "cell": cell,
                 "way": way,
+                "cores": cores,
                 "trials": trials,
                 "trials_per_s": trials / wall_s,
                 "core_s_per_trial": core_s / trials,
@@ -59,46 +62,29 @@ def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[R
 
     say.print(f"{cell}: (a) createSimulate")
     full_s = netpyne_trial(model, repeats)
-    add("(a) createSimulate, 1 process", repeats, full_s * repeats, full_s * repeats, FULL_GRID)
+    add("(a) createSimulate", 1, repeats, full_s * repeats, full_s * repeats, FULL_GRID)
     say.print(f"{cell}: (b) batchtools")
     try:
-        wall_s, core_s, points = batchtools_grid(
-            cell,
-            sections[: len(sections) // 2 + 1 : len(sections) // 2],
-            0.5,
-            [2e-4, 5e-4],
-            cfg={},
-            workers=workers,
-        )
-        add(f"(b) batchtools, {workers} workers", len(points), wall_s, core_s, FULL_GRID)
+        some = sections[:: max(1, len(sections) - 1)]  # the first and the last
+        weights = list(searches.WEIGHTS_uS[::3])
+        wall_s, points, _ = batchtools_grid(cell, some, weights, cfg={}, workers=workers)
+        add("(b) batchtools", workers, len(points), wall_s, wall_s * workers, FULL_GRID)
     except WscaleError as error:
-        say.print(f"left out: {error}", soft_wrap=True)
+        say.print(f"left out: {error}", soft_wrap=True, markup=False)
     say.print(f"{cell}: (c) wscale grid")
-    every = max(1, len(sections) // 10)
-    found = searches.run(cell, "grid", workers, every)
-    per_site = found["trials"] / found["sites"]
-    add(
-        f"(c) wscale grid, {workers} workers",
-        found["trials"],
-        found["wall_s"],
-        found["core_s"],
-        per_site,
-    )
+    with searches.nothing_settled():
+        found = searches.run(cell, "grid", workers, max(1, len(sections) // 10))
+    cost = (found["trials"], found["wall_s"], found["core_s"], found["trials"] / found["sites"])
+    add("(c) wscale grid", workers, *cost)
     say.print(f"{cell}: (d) wscale norm")
-    with searches.nothing_settled() as cache:
-        found = searches.run(cell, "norm", workers, cache=cache)
+    with searches.nothing_settled():
+        found = searches.run(cell, "norm", workers)
     per_site = found["trials"] / found["sites"]
-    add(
-        f"(d) wscale norm, {workers} workers",
-        found["trials"],
-        found["wall_s"],
-        found["core_s"],
-        per_site,
-    )
+    add("(d) wscale norm", workers, found["trials"], found["wall_s"], found["core_s"], per_site)
     rows[-1] |= {key: found[key] for key in ("sites", "ok", "wall_s", "worker_MiB")}
     say.print(f"{cell}: (e) the floor")
     rig = rig_trials(model)
-    add("(e) floor, 1 process", 1, rig["floor_s"], rig["floor_s"], per_site)
+    add("(e) floor", 1, 1, rig["floor_s"], rig["floor_s"], per_site)
     for row in rows:
         row["times_a_per_trial"] = full_s / row["core_s_per_trial"]
         row["times_a_per_table"] = full_s * FULL_GRID * len(sites) / row["core_s_per_table"]
@@ -111,20 +97,22 @@ def by_segments(cell: str, say: Console) -> Rows:
     rows = []
     for factor in (1, 2, 4):
         say.print(f"{cell}: nseg x {factor}")
-        rows.append({"cell": cell, "nseg": f"x {factor}", **rig_trials(finer(model, factor), 1, 8)})
+        with searches.nothing_settled():
+            figures = rig_trials(finer(model, factor), 1, 8)
+        rows.append({"cell": cell, "nseg": f"x {factor}", **figures})
     return rows
 
 
 def by_workers(cell: str, workers: int, say: Console) -> Rows:
     """Measure how a targeted search's time falls with the number of workers."""
     rows: Rows = []
-    with searches.nothing_settled() as cache:
-        searches.run(cell, "norm", 1, every=1000, cache=cache)  # settles the cell
+    with searches.nothing_settled():
+        searches.run(cell, "norm", 1, every=1000)  # settles the cell
         for count in [1, 2, *range(4, workers + 1, 4)]:
             if count > workers:
                 break
             say.print(f"{cell}: {count} workers")
-            found = searches.run(cell, "norm", count, cache=cache)
+            found = searches.run(cell, "norm", count)
             rows.append({"cell": cell, "workers": count, **found})
     for row in rows:
         row["efficiency"] = rows[0]["wall_s"] / (row["workers"] * row["wall_s"])
@@ -135,13 +123,13 @@ def by_workers(cell: str, workers: int, say: Console) -> Rows:
 
 Columns = Sequence[tuple[str, str, str]]  # heading, key, format
 WAYS: Columns = (
-    ("cell", "cell", ""),
     ("way", "way", ""),
+    ("cores", "cores", "d"),
     ("trials/s", "trials_per_s", ".3g"),
-    ("core-s a trial", "core_s_per_trial", ".3g"),
-    ("(a) / it", "times_a_per_trial", ".3g"),
-    ("core-s a table", "core_s_per_table", ",.3g"),
-    ("(a) / it ", "times_a_per_table", ".3g"),
+    ("core-s/trial", "core_s_per_trial", ".3g"),
+    ("(a)/it", "times_a_per_trial", ",.3g"),
+    ("core-s/table", "core_s_per_table", ",.4g"),
+    ("(a)/it ", "times_a_per_table", ",.4g"),
 )
 TRIALS: Columns = (
     ("cell", "cell", ""),
@@ -156,7 +144,7 @@ SEGMENTS: Columns = (
     ("cell", "cell", ""),
     ("nseg", "nseg", ""),
     ("segments", "segments", "d"),
-    ("build, settle, s", "ready_s", ".3g"),
+    ("ready, s", "ready_s", ".3g"),
     ("floor, ms", "floor_ms", ".3g"),
     ("trial, ms", "trial_ms", ".3g"),
     ("multiple of floor", "multiple_of_floor", ".2f"),
@@ -167,7 +155,7 @@ WORKERS: Columns = (
     ("wall, s", "wall_s", ".1f"),
     ("efficiency", "efficiency", ".2f"),
     ("core-s", "core_s", ".1f"),
-    ("largest worker, MiB", "worker_MiB", ".0f"),
+    ("MiB a worker", "worker_MiB", ".0f"),
 )
 
 
@@ -181,10 +169,17 @@ def print_tables(tables: Sequence[tuple[str, Rows, Columns]], say: Console) -> N
     """Print the tables on the terminal."""
     for title, rows, columns in tables:
         table = Table(
-            *(heading for heading, _, _ in columns), title=title, box=None, title_justify="left"
+            *(heading for heading, _, _ in columns),
+            title=title,
+            box=None,
+            title_justify="left",
+            padding=(0, 1, 0, 0),
         )
         for row in rows:
             table.add_row(*cells_of(row, columns))
+        for column in table.columns:
+            column.no_wrap = True
+        say.print()
         say.print(table)
 
 
@@ -245,7 +240,14 @@ def main() -> None:
     described = machine()
     about = ", ".join(f"{name} {value}" for name, value in described.items())
     tables = (
-        (f"Side by side; a table by (a) and (b) is sites x {FULL_GRID} weights", ways, WAYS),
+        *(
+            (
+                f"{cell}, side by side; a table by (a) and (b) is sites x {FULL_GRID} weights",
+                [row for row in ways if row["cell"] == cell],
+                WAYS,
+            )
+            for cell in cells
+        ),
         ("One trial beside its floor, and CVODE to 1.2 times the peak", trials, TRIALS),
         ("A trial as segments grow", segments, SEGMENTS),
         ("The targeted search as workers grow (the cell settled before)", scaling, WORKERS),

@@ -30,9 +30,7 @@ REPO = Path(__file__).resolve().parents[1]
 WEIGHTS_uS = parse_weights("1e-4:1.9e-3:19")
 
 
-def run(
-    cell: str, method: str, workers: int, every: int = 1, cache: str | None = None
-) -> dict[str, Any]:
+def run(cell: str, method: str, workers: int, every: int = 1) -> dict[str, Any]:
     """Run a search in a fresh process.
 
     Parameters
@@ -45,8 +43,6 @@ def run(
         Number of worker processes.
     every : int
         Search every so many sections only.
-    cache : str, optional
-        ``$WSCALE_CACHE`` of that process.
 
     Returns
     -------
@@ -55,27 +51,32 @@ def run(
         processes, from their start), worker_MiB (largest worker's peak).
     """
     command = [sys.executable, "-m", "benchmarks.searches", cell, method, str(workers)]
-    environment = os.environ | ({"WSCALE_CACHE": cache} if cache else {})
     done = subprocess.run(
         [*command, "--every", str(every)],
         cwd=REPO,
-        env=environment,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    figures: dict[str, Any] = json.loads(done.stdout)
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # after what NEURON says
     return figures
 
 
 @contextmanager
-def nothing_settled() -> Iterator[str]:
-    """A cache for ``run`` that has the compiled mechanisms and no settled states."""
+def nothing_settled() -> Iterator[None]:
+    """Use a cache that has the compiled mechanisms and no settled states."""
+    before = os.environ.get("WSCALE_CACHE")
+    compiled = cache_folder("mechanisms")
+    compiled.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="wscale-") as folder:
-        compiled = cache_folder("mechanisms")
-        compiled.mkdir(parents=True, exist_ok=True)
         (Path(folder) / "mechanisms").symlink_to(compiled)
-        yield folder
+        os.environ["WSCALE_CACHE"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["WSCALE_CACHE"]
+            if before is not None:
+                os.environ["WSCALE_CACHE"] = before
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import REPO
 
-from wscale import Rig, list_sites
+from wscale import Protocol, Rig, list_sites
 
 TRIAL = ["cell=PT5B_reduced", "NetStim1.sec=Adend2", "NetStim1.weight=1.5e-3", "dt=0.05"]
 
@@ -44,7 +44,7 @@ def test_it_prints_what_the_rig_measures(folder, load):
     result = json.loads((folder / "results/init/trial_response.json").read_text())
     model = load("PT5B_reduced", dt=0.05)
     [site] = list_sites(model, "Adend2")
-    with Rig(model, [site]) as rig:
+    with Rig(model, [site], Protocol(until="half")) as rig:
         [response] = rig.respond([(site, 1.5e-3)])
     assert result["epsp_mV"] == response.epsp_mV
     assert result["baseline_mV"] == response.baseline_mV

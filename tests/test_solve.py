@@ -144,6 +144,22 @@ def test_it_equals_the_grids_fine_interpolation(load, m1):
             assert quick.weight_norm == pytest.approx(exact.weight_norm, rel=2e-3)
 
 
+@pytest.mark.slow
+def test_it_equals_the_grids_fine_interpolation_on_the_detailed_cell(load):
+    """Few trials, and the same weights: on the soma, and on near and distal dendrites."""
+    model = load("PT5B_pyramid", dt=0.05)
+    sections = ["soma", "apical_0", "apical_1", "apical_30"]
+    [quick] = solve(model, sections=sections, jobs=2)
+    weights = np.geomspace(5e-4, 3.2e-2, 5)
+    [fine] = grid(model, weights, sections=sections, tolerance=1e-5, jobs=2)
+    assert quick.trials <= 2.5 * len(quick.solutions)
+    for (site, exact), (same, found) in zip(fine.solutions, quick.solutions, strict=True):
+        assert site == same
+        assert (found.status, exact.status) == ("ok", "ok")
+        assert abs(found.residual) <= 1e-3
+        assert found.weight_norm == pytest.approx(exact.weight_norm, rel=2e-3)
+
+
 def test_tables_verify_in_a_network(m1):
     for check in verify([(result.model, result.table()) for result in m1], jobs=2):
         assert check.passed
