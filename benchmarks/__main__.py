@@ -88,6 +88,7 @@ def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[R
     for row in rows:
         row["times_a_per_trial"] = full_s / row["core_s_per_trial"]
         row["times_a_per_table"] = full_s * FULL_GRID * len(sites) / row["core_s_per_table"]
+    rig |= {"netpyne_s": full_s, "times_a": full_s / rig["trial_s"]}
     return rows, [{"cell": cell, **rig, **cvode_trials(model)}]
 
 
@@ -125,29 +126,31 @@ Columns = Sequence[tuple[str, str, str]]  # heading, key, format
 WAYS: Columns = (
     ("way", "way", ""),
     ("cores", "cores", "d"),
-    ("trials/s", "trials_per_s", ".3g"),
-    ("core-s/trial", "core_s_per_trial", ".3g"),
-    ("(a)/it", "times_a_per_trial", ",.3g"),
-    ("core-s/table", "core_s_per_table", ",.4g"),
-    ("(a)/it ", "times_a_per_table", ",.4g"),
+    ("trials/s", "trials_per_s", "3"),
+    ("core-s/trial", "core_s_per_trial", "3"),
+    ("(a)/it", "times_a_per_trial", "3"),
+    ("core-s/table", "core_s_per_table", "3"),
+    ("(a)/it ", "times_a_per_table", "3"),
 )
 TRIALS: Columns = (
     ("cell", "cell", ""),
     ("segments", "segments", "d"),
-    ("floor, ms", "floor_ms", ".3g"),
-    ("trial, ms", "trial_ms", ".3g"),
-    ("multiple of floor", "multiple_of_floor", ".2f"),
-    ("CVODE, ms", "cvode_ms", ".3g"),
-    ("CVODE's error", "largest_error", ".1e"),
+    ("(a)", "netpyne_ms", "3"),
+    ("trial", "trial_ms", "3"),
+    ("(a)/it", "times_a", "3"),
+    ("floor", "floor_ms", "3"),
+    ("x floor", "multiple_of_floor", ".2f"),
+    ("CVODE", "cvode_ms", "3"),
+    ("its error", "largest_error", ".1e"),
 )
 SEGMENTS: Columns = (
     ("cell", "cell", ""),
     ("nseg", "nseg", ""),
     ("segments", "segments", "d"),
-    ("ready, s", "ready_s", ".3g"),
-    ("floor, ms", "floor_ms", ".3g"),
-    ("trial, ms", "trial_ms", ".3g"),
-    ("multiple of floor", "multiple_of_floor", ".2f"),
+    ("ready, s", "ready_s", "3"),
+    ("trial, ms", "trial_ms", "3"),
+    ("floor, ms", "floor_ms", "3"),
+    ("x floor", "multiple_of_floor", ".2f"),
 )
 WORKERS: Columns = (
     ("cell", "cell", ""),
@@ -159,10 +162,17 @@ WORKERS: Columns = (
 )
 
 
+def figure(value: Any, form: str) -> str:
+    """Format a value; form "3" is three significant digits, and none beyond the point needed."""
+    if form != "3":
+        return format(value, form)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def cells_of(row: dict[str, Any], columns: Columns) -> list[str]:
     """Format a row; seconds whose key ends in ``_ms`` are shown in milliseconds."""
     shown = {key.removesuffix("_s") + "_ms": 1e3 * row[key] for key in row if key.endswith("_s")}
-    return [format({**shown, **row}[key], form) for _, key, form in columns]
+    return [figure({**shown, **row}[key], form) for _, key, form in columns]
 
 
 def print_tables(tables: Sequence[tuple[str, Rows, Columns]], say: Console) -> None:
@@ -248,9 +258,13 @@ def main() -> None:
             )
             for cell in cells
         ),
-        ("One trial beside its floor, and CVODE to 1.2 times the peak", trials, TRIALS),
-        ("A trial as segments grow", segments, SEGMENTS),
-        ("The targeted search as workers grow (the cell settled before)", scaling, WORKERS),
+        (
+            "One trial in one process, ms: (a), the Rig, its floor; CVODE to 1.2 peaks",
+            trials,
+            TRIALS,
+        ),
+        ("A trial as segments grow; ready: built and settled", segments, SEGMENTS),
+        ("(d) as workers grow, the cell settled before", scaling, WORKERS),
     )
     print_tables(tables, say)
     say.print(about, highlight=False, soft_wrap=True)

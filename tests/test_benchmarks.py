@@ -49,4 +49,7 @@ def test_tables_in_the_page(tmp_path):
     assert text.endswith("\nz\n")
     assert "old" not in text
     assert text.count("| C | 2 | 1.2 |") == 1
-    assert len(TRIALS) == 7
+    row = {key: 1234.5 for _, key, _ in TRIALS if key.endswith("_ms")}
+    row |= {"cell": "C", "segments": 5, "times_a": 97.24, "multiple_of_floor": 1.156}
+    row |= {"largest_error": 0.0123}
+    assert cells_of(row, TRIALS)[2:5] == ["1,234", "1,234", "97.2"]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 import math
+import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +30,13 @@ __all__ = ["Preparation", "settled_before"]
 
 # Where the synapse is while the cell settles: the centre of the soma
 _HOME = 0.5
+# To be changed with what a settled state and its notes hold
+_FORMAT = "1"
 # Run ahead, so many steps at a time are this share of the time since the activation
 _AHEAD_STEPS, _AHEAD_STRIDE = 10, 0.1
+
+
+_logger = logging.getLogger(__name__)
 
 
 class Preparation:
@@ -275,7 +282,16 @@ class Preparation:
         if file is not None:
             self._read(file)
         self._take(notes)
-        if not (self._inert or self._movable):
+        if self._inert:
+            return
+        if self._movable:
+            _logger.warning(
+                "%s: a synapse of %s does not rest, so the cell is settled with it at each site, "
+                "which takes long",
+                self._model.cell,
+                self._model.syn_mechs,
+            )
+        else:
             raise SimulationError(
                 f"{self._model.syn_mechs} are active without any activation, so that synapses at "
                 "all sites together are not what one of them is; verify the table with --full-runs"
@@ -356,7 +372,8 @@ def settled_before(model: Model, sites: Sequence[Site], protocol: Protocol) -> b
 
 def _settled_key(model: Model, sites: Sequence[Site], protocol: Protocol) -> str:
     """Return the digest of all that decides a settled state and what is measured with it."""
-    parts = [model.content_hash, repr(protocol.window_ms), version("neuron"), version("netpyne")]
+    parts = [_FORMAT, model.content_hash, repr(protocol.window_ms)]
+    parts += [platform.machine(), version("neuron"), version("netpyne")]
     if not _is_movable(model):
         parts += [f"{site.sec} {site.loc!r}" for site in sites]
     # The mechanisms' order gives the numbers by which the file knows them
