@@ -184,7 +184,7 @@ def test_parameter_that_a_mechanism_has_not(load):
         model.rule["secs"]["dend"]["mechs"]["pas"]["gg"] = 1.0
 
     model = edited(load("PV_simple", dt=0.05), misspell)
-    with pytest.raises(ModelError, match=r"NetPyNE could not build PV_simple.*gg"):
+    with pytest.raises(ModelError, match=r"section dend: pas has no parameter 'gg'; it has e, g"):
         Rig(model, list_sites(model))
 
 

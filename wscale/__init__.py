@@ -1,7 +1,7 @@
 """wscale: verified synaptic weight tables (weightNorm) for NetPyNE cells.
 
-The way of the data: :class:`Model` -> :func:`list_sites` -> :func:`grid` (which runs a
-:class:`Rig` in each worker and calls :func:`measure`) -> :class:`WeightNormTable` ->
+The way of the data: :class:`Model` -> :func:`list_sites` -> :func:`grid` or :func:`solve` (which
+run a :class:`Rig` in each worker and call :func:`measure`) -> :class:`WeightNormTable` ->
 :func:`verify`.
 """
 
@@ -15,6 +15,7 @@ from wscale.rig import Rig
 from wscale.sites import Site, list_sites
 from wscale.solution import Solution
 from wscale.solve import SolveResult, solve
+from wscale.synapses import SynapseGroup, with_synapses
 from wscale.verify import Verification, verify
 from wscale.weightnorm import WeightNormTable
 
@@ -27,6 +28,7 @@ __all__ = [
     "Site",
     "Solution",
     "SolveResult",
+    "SynapseGroup",
     "Targets",
     "Verification",
     "WeightNormTable",
@@ -38,4 +40,5 @@ __all__ = [
     "measure",
     "solve",
     "verify",
+    "with_synapses",
 ]

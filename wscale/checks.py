@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from wscale.errors import ConfigError, ModelError, closest
-from wscale.mechanisms import available_mechanisms
+from wscale.mechanisms import available_mechanisms, parameters_of
 
 if TYPE_CHECKING:
     from wscale.epsp import Protocol
@@ -26,6 +26,18 @@ __all__ = [
 ]
 
 STIM = "NetStim1"
+
+# Keys of synMechParams that NetPyNE itself reads
+_NETPYNE_KEYS = (
+    "label",
+    "mod",
+    "loc",
+    "preLoc",
+    "sec",
+    "selfNetCon",
+    "pointerParams",
+    "gapJunction",
+)
 
 
 def check_network(model: Model) -> None:
@@ -139,7 +151,7 @@ def check_tolerance(tolerance: float) -> None:
 
 
 def check_mechanisms(model: Model) -> None:
-    """Name the mechanisms that are missing; NetPyNE would only print and build without them."""
+    """Name missing mechanisms and parameters; NetPyNE would only print, and build without them."""
     needed: dict[str, list[str]] = {}
     for name, sec in model.rule["secs"].items():
         for mechanism in sec.get("mechs", {}):
@@ -158,6 +170,28 @@ def check_mechanisms(model: Model) -> None:
             f"{model.mod or 'no NMODL folder'} and NEURON's own; add the .mod files or name their "
             "folder with --mod"
         )
+    _check_parameters(model)
+
+
+def _check_parameters(model: Model) -> None:
+    """Name a parameter that its mechanism has not, before NetPyNE comes upon it."""
+    given = [
+        (f"section {sec}", mechanism, values)
+        for sec, content in model.rule["secs"].items()
+        for mechanism, values in content.get("mechs", {}).items()
+    ]
+    for label in model.syn_mechs:
+        entry = dict(model.net["synMechParams"][label])
+        given.append((f"synMech {label}", entry.pop("mod"), entry))
+    known: dict[str, frozenset[str]] = {}
+    for where, mechanism, values in given:
+        allowed = known.setdefault(mechanism, parameters_of(mechanism))
+        for name in values:
+            if name not in allowed and name not in _NETPYNE_KEYS:
+                raise ModelError(
+                    f"{model.cell}, {where}: {mechanism} has no parameter {name!r}; it has "
+                    f"{', '.join(sorted(allowed))}.{closest(name, allowed)}"
+                )
 
 
 def _size(pop: dict[str, Any]) -> Any:

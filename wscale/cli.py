@@ -11,8 +11,10 @@ import typer
 from rich.console import Console
 
 from wscale import __version__
+from wscale.commands import verify_command
 from wscale.errors import WscaleError
 from wscale.loss import Targets
+from wscale.options import Cfg, Factors, Folder, Jobs, Mod, Synapses, SynMechs, synapse_groups
 from wscale.overrides import parse_overrides
 
 __all__ = ["app", "fail_in_words", "main"]
@@ -21,19 +23,12 @@ app = typer.Typer(
     name="wscale",
     help="Calibrate the synapses of NetPyNE cells: verified weightNorm tables from target EPSPs.",
     epilog="Exit codes: 0 all is well; 1 a site failed or an entry misses its target; 2 unusable "
-    "input.",
+    "input; 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
 
-Folder = Annotated[Path, typer.Argument(help="Model folder with cfg.py and netParams.py.")]
-Cfg = Annotated[
-    list[str] | None,
-    typer.Option("--cfg", help="Override of a cfg value, e.g. dt=0.05 or hParams.celsius=37."),
-]
-Mod = Annotated[Path | None, typer.Option("--mod", help="NMODL folder (default: FOLDER/mod).")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1: all cores.")]
 Target = Annotated[
     list[str] | None,
     typer.Option(
@@ -92,6 +87,9 @@ def grid_command(
         typer.Option(help="start:stop:count or w1,w2,... in uS (default: 1e-4:1.9e-3:19)."),
     ] = None,
     target: Target = None,
+    synmech: SynMechs = None,
+    factors: Factors = None,
+    synapses: Synapses = None,
     interpolation: Annotated[
         str | None, typer.Option(help="monotone or linear (default: monotone).")
     ] = None,
@@ -127,6 +125,9 @@ def norm_command(
     exclude: Exclude = None,
     locations: Places = None,
     target: Target = None,
+    synmech: SynMechs = None,
+    factors: Factors = None,
+    synapses: Synapses = None,
     tolerance: Tolerance = None,
     window: Window = None,
     cfg: Cfg = None,
@@ -156,6 +157,7 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
         "locations": _locations(options["locations"]),
         "weights_uS": options.get("weights"),
         "target_mV": Targets.parse(options["target"]).plain() if options["target"] else None,
+        "synapses": synapse_groups(options["synmech"], options["factors"], options["synapses"]),
         "interpolation": options.get("interpolation"),
         "tolerance": options["tolerance"],
         "window_ms": options["window"],
@@ -179,96 +181,7 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
     raise typer.Exit(0 if sound else 1)
 
 
-@app.command(name="verify")
-def verify_command(
-    folder: Folder,
-    table: Annotated[Path, typer.Option(help="weightNorm table, .json or .pkl.")],
-    cell: Annotated[str | None, typer.Option("--cell", help="Cell label.")] = None,
-    target: Annotated[
-        float, typer.Option(help="Target EPSP where the table does not say, mV.")
-    ] = 0.5,
-    tolerance: Annotated[
-        float, typer.Option(help="Largest relative error that counts as met.")
-    ] = 1e-3,
-    window: Annotated[float, typer.Option(help="Measurement window after onset, ms.")] = 100.0,
-    cfg: Cfg = None,
-    mod: Mod = None,
-    jobs: Jobs = -1,
-    full_runs: Annotated[
-        bool, typer.Option(help="Run NetPyNE from time 0 for every segment: slow, independent.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
-) -> None:
-    """Load a table into a NetPyNE network and compare each segment's unit EPSP with the target.
-
-    Example: wscale verify . --cell PV_simple --table results/weightNorm/PV_simple_weightNorm.pkl
-    """
-    from wscale.epsp import Protocol
-    from wscale.model import Model
-    from wscale.store import content_hashes, write_atomically
-    from wscale.verify import verify
-    from wscale.weightnorm import WeightNormTable
-
-    model = Model.from_folder(folder, cell, parse_overrides(cfg or ()), mod)
-    read = WeightNormTable.read(table, model.cell)
-    console = Console()
-    for what, now in content_hashes(model).items():
-        if read.provenance.get("sha256", {}).get(what, now) != now:
-            console.print(
-                f"[yellow]notice[/]: the table was made with another {what} than that of {folder} "
-                "now (its provenance says with which command)",
-                highlight=False,
-                soft_wrap=True,
-            )
-    [check] = verify(
-        [(model, read)],
-        target_mV=target,
-        protocol=Protocol(window_ms=window),
-        tolerance=tolerance,
-        jobs=jobs,
-        full_runs=full_runs,
-    )
-    if out is not None:
-        write_atomically(out, check.frame.to_csv(index=False).encode())
-    promised = check.promised
-    console.print(
-        f"{check.cell}: {int(promised['met'].sum())} of {len(promised)} entries give their target "
-        f"within {tolerance:.2%}; largest error {check.largest_error:.2e}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for row in promised[~promised["met"]].itertuples():
-        console.print(
-            f"  {row.sec}[{row.segment}]: {row.epsp_mV:.4g} mV instead of {row.target_mV:g} mV "
-            f"({row.status})",
-            highlight=False,
-            soft_wrap=True,
-        )
-    others = len(check.frame) - len(promised)
-    if others:
-        console.print(
-            f"  {others} entries promise nothing: they hold the cap",
-            highlight=False,
-            soft_wrap=True,
-        )
-    misread = check.misread
-    if len(misread):
-        console.print(
-            f"  NetPyNE reads another segment's entry at the centre of {len(misread)} segments "
-            "(Python rounds halves to even); worst effects:",
-            highlight=False,
-            soft_wrap=True,
-        )
-        effect = (misread["centre_epsp_mV"] / misread["target_mV"] - 1).abs()
-        for index in effect.sort_values(ascending=False).index[:5]:
-            row = misread.loc[index]
-            console.print(
-                f"    {row['sec']}[{row['segment']}]: reads entry {row['centre_reads']}, gives "
-                f"{row['centre_epsp_mV']:.4g} mV instead of {row['target_mV']:g} mV",
-                highlight=False,
-                soft_wrap=True,
-            )
-    raise typer.Exit(0 if check.passed else 1)
+app.command(name="verify")(verify_command)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,6 +32,7 @@ from wscale.settings import SearchSettings
 from wscale.sites import list_sites
 from wscale.solve import SolvedSite, SolveResult, solve
 from wscale.store import make_folder, provenance, write_atomically
+from wscale.synapses import with_synapses
 from wscale.verify import Verification, verify
 
 __all__ = ["Method", "load_models", "run_search"]
@@ -96,38 +98,53 @@ def run_search(
         make_folder(folder / part)
     with console.status("reading cells, compiling mechanisms where they are new"):
         models = load_models(settings)
-    for model in models:
-        for notice in model.notices:
-            console.print(f"[yellow]notice[/]: {notice}", highlight=False, soft_wrap=True)
+        runs = _by_group(settings, models)
+    for notice in dict.fromkeys(n for _, cells in runs for model in cells for n in model.notices):
+        console.print(f"[yellow]notice[/]: {escape(notice)}", highlight=False, soft_wrap=True)
 
     entries: dict[str, dict[str, Any]] = {}
 
-    def keep(result: GridResult | SolveResult) -> None:
-        """Write a cell as soon as it is finished."""
-        entries[result.model.cell] = _write_cell(result, settings, folder, command)
-        _write_summary(folder, entries, time.perf_counter() - start, jobs)
+    results: list[GridResult | SolveResult] = []
+    for own, cells in runs:
 
-    results = _search(settings, models, method, jobs, console, keep)
+        def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
+            """Write a cell as soon as it is finished."""
+            entries[result.model.label] = _write_cell(result, own, folder, command)
+            _write_summary(folder, entries, time.perf_counter() - start, jobs)
+
+        results += _search(own, cells, method, jobs, console, keep)
     verifications: dict[str, Verification] = {}
     if verified:
         loadable = [
             (result.model, result.table())
             for result in results
-            if entries[result.model.cell]["files"]["weightNorm_pkl"] is not None
+            if entries[result.model.label]["files"]["weightNorm_pkl"] is not None
         ]
         with console.status("verifying the tables in NetPyNE networks"):
             checks = verify(
                 loadable, protocol=settings.protocol, tolerance=settings.tolerance, jobs=jobs
             )
-        for check in checks:
-            verifications[check.cell] = check
-            _write_verification(check, entries[check.cell], folder)
+        for (model, _), check in zip(loadable, checks, strict=True):
+            verifications[model.label] = check
+            _write_verification(model.label, check, entries[model.label], folder)
     wall = time.perf_counter() - start
     _write_summary(folder, entries, wall, jobs)
     plot_search(results, folder / "figures" / "search.png")
     _print_summary(results, verifications, wall, folder, console)
     failed = any(s.status == "failed" for result in results for _, s in result.solutions)
     return not failed and all(check.passed for check in verifications.values())
+
+
+def _by_group(
+    settings: SearchSettings, models: list[Model]
+) -> list[tuple[SearchSettings, list[Model]]]:
+    """Return settings and cells of each synapse group; the model's own synapses are one."""
+    if not settings.groups:
+        return [(settings, models)]
+    return [
+        (settings.of_group(group), [with_synapses(model, group) for model in models])
+        for group in settings.groups
+    ]
 
 
 def _search(
@@ -152,7 +169,7 @@ def _search(
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        bar = progress.add_task(f"{method} search", total=total, trials=0)
+        bar = progress.add_task(f"{method} search {models[0].group}".strip(), total=total, trials=0)
 
         def advance(result: SiteResult | SolvedSite) -> None:
             done = progress.tasks[0].fields["trials"] + result.trials
@@ -178,7 +195,7 @@ def _search(
 def _write_cell(
     result: GridResult | SolveResult, settings: SearchSettings, folder: Path, command: Sequence[str]
 ) -> dict[str, Any]:
-    cell = result.model.cell
+    cell = result.model.label
     origin = provenance(result.model, command)
     table = result.table(origin)
     json_file = folder / "weightNorm" / f"{cell}_weightNorm.json"
@@ -217,8 +234,10 @@ def _write_cell(
     }
 
 
-def _write_verification(check: Verification, entry: dict[str, Any], folder: Path) -> None:
-    path = make_folder(folder / "verification") / f"{check.cell}.csv"
+def _write_verification(
+    label: str, check: Verification, entry: dict[str, Any], folder: Path
+) -> None:
+    path = make_folder(folder / "verification") / f"{label}.csv"
     write_atomically(path, check.frame.to_csv(index=False).encode())
     entry["files"]["verification"] = str(path.relative_to(folder))
     entry["verified"] = {
@@ -266,14 +285,14 @@ def _print_summary(
         values = [value for _, _, value, _ in table.entries() if value is not None]
         residuals = [abs(r) for row in table.residual.values() for r in row if r is not None]
         row = [
-            result.model.cell,
+            result.model.label,
             str(result.trials),
             ", ".join(f"{count} {status}" for status, count in table.counts.items()),
             f"{1e3 * min(values):.4g}-{1e3 * max(values):.4g}" if values else "none",
             f"{max(residuals):.1e}" if residuals else "",
         ]
         if verifications:
-            check = verifications.get(result.model.cell)
+            check = verifications.get(result.model.label)
             row.append("" if check is None else f"{check.largest_error:.1e}")
         summary.add_row(*row)
     for column in summary.columns:
@@ -283,7 +302,8 @@ def _print_summary(
         for site, solution in result.solutions:
             if solution.status != "ok":
                 console.print(
-                    f"{result.model.cell} {site}: [yellow]{solution.status}[/], {solution.reason}",
+                    f"{result.model.label} {site}: [yellow]{solution.status}[/], "
+                    f"{escape(solution.reason)}",
                     highlight=False,
                     soft_wrap=True,
                 )

@@ -38,6 +38,7 @@ __all__ = [
     "import_neuron",
     "load_mechanisms",
     "mechanisms_hash",
+    "parameters_of",
 ]
 
 _SOURCES = (".mod", ".inc", ".h", ".hpp")
@@ -223,6 +224,27 @@ def available_mechanisms() -> tuple[str, ...]:
     True
     """
     return tuple(_registered())
+
+
+def parameters_of(mechanism: str) -> frozenset[str]:
+    """Return the names that can be set of a mechanism or point process, without its suffix.
+
+    Parameters
+    ----------
+    mechanism : str
+        One of :func:`available_mechanisms`.
+
+    Examples
+    --------
+    >>> sorted(parameters_of("pas") - {"i"})
+    ['e', 'g']
+    """
+    h = import_neuron()
+    standard, name, found = h.MechanismStandard(mechanism, 0), h.ref(""), set()
+    for index in range(int(standard.count())):
+        standard.name(name, index)
+        found.add(name[0].removesuffix(f"_{mechanism}"))
+    return frozenset(found)
 
 
 def _inspect(folder: str | Path) -> tuple[Path, dict[str, bytes], Path | None]:

@@ -54,6 +54,8 @@ class Model:
         Folder of the NMODL mechanisms that the model needs (None: NEURON's own suffice).
     notices : tuple of str
         What was changed or left out when the model was read, for the user to see.
+    group : str
+        Name of the synapse group, where there are several.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Model:
     cfg: dict[str, Any]
     mod: str | None = None
     notices: tuple[str, ...] = ()
+    group: str = ""
 
     @classmethod
     def from_folder(
@@ -149,7 +152,18 @@ class Model:
             )
         return replace(model, notices=tuple(notices))
 
+    def with_net(self, net: dict[str, Any], group: str = "") -> Model:
+        """Return this model with another network description, checked; its synapse group's name."""
+        changed = self._checked(self.cell, net, self.cfg, self.mod)
+        notices = tuple(dict.fromkeys(self.notices + changed.notices))
+        return replace(changed, notices=notices, group=group)
+
     # ------------------------------------------------------------------ what it holds
+
+    @property
+    def label(self) -> str:
+        """The cell's label, with the synapse group's name; names files and results."""
+        return f"{self.cell}_{self.group}" if self.group else self.cell
 
     @property
     def rule(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _one_cell(
         ax=[axes for axes in (left, right) if axes is not None],
         label="distance from the soma (µm)",
     )
-    figure.suptitle(result.model.cell)
+    figure.suptitle(result.model.label)
 
 
 def _many_cells(
@@ -110,7 +110,7 @@ def _many_cells(
         if left is not None and isinstance(result, GridResult):
             for r in result.results:
                 _epsp_line(left, r, **style)
-        _tree_lines(right, result, label=result.model.cell, **style)
+        _tree_lines(right, result, label=result.model.label, **style)
         right.plot(*_solved(result), "o", color=style["color"], markersize=4)
     right.legend(frameon=False, fontsize="small")
 

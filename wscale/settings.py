@@ -15,6 +15,7 @@ from wscale.errors import ConfigError, SelectionError, closest
 from wscale.grid import check_weights
 from wscale.loss import Targets
 from wscale.solution import Interpolation
+from wscale.synapses import SynapseGroup
 
 __all__ = ["SearchSettings", "parse_weights"]
 
@@ -39,6 +40,16 @@ def parse_weights(text: str) -> tuple[float, ...]:
             f"weights {text!r} are neither start:stop:count nor a list with commas; write for "
             "example 1e-4:1.9e-3:19 or 1e-4,5e-4,1e-3 (uS)"
         ) from None
+
+
+class GroupSettings(BaseModel):
+    """Synapses that one activation reaches together; see :class:`wscale.synapses.SynapseGroup`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    synMechs: dict[str, dict[str, Any] | None]
+    weightFactors: tuple[float, ...] | None = None
+    target_mV: float | dict[str, float] | None = None
 
 
 class SearchSettings(BaseModel):
@@ -73,6 +84,11 @@ class SearchSettings(BaseModel):
     )
     target_mV: float | dict[str, float] = Field(
         0.5, description="a number, or {'default': number, place: number, ...}; IPSPs negative"
+    )
+    synapses: dict[str, GroupSettings] = Field(
+        default_factory=dict,
+        description="{group: {synMechs: {label: {mod: ..., ...}}, weightFactors, target_mV}}; "
+        "empty: the model's own synapses",
     )
     interpolation: Interpolation = Field("monotone", description="monotone or linear")
     tolerance: float = Field(1e-3, gt=0, lt=1, description="largest relative error of an ok EPSP")
@@ -131,6 +147,26 @@ class SearchSettings(BaseModel):
             raise ConfigError(f"settings file {path} must hold one JSON object of settings")
         return cls.make(**{**content, **overrides})
 
+    @field_validator("synapses")
+    @classmethod
+    def _synapses(cls, value: dict[str, GroupSettings]) -> dict[str, GroupSettings]:
+        try:
+            _groups(value)
+        except (ConfigError, SelectionError) as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @property
+    def groups(self) -> list[SynapseGroup]:
+        """The synapse groups; none: the model's own synapses."""
+        return _groups(self.synapses)
+
+    def of_group(self, group: SynapseGroup) -> SearchSettings:
+        """Return the settings with the group's own target, where it has one."""
+        if group.target_mV is None:
+            return self
+        return self.model_copy(update={"target_mV": group.target_mV})
+
     @property
     def targets(self) -> Targets:
         """The target EPSPs."""
@@ -146,6 +182,17 @@ class SearchSettings(BaseModel):
             self.drift_tolerance_mV,
             self.until,
         )
+
+
+def _groups(synapses: Mapping[str, GroupSettings]) -> list[SynapseGroup]:
+    groups = [
+        SynapseGroup(name, given.synMechs, given.weightFactors, given.target_mV)
+        for name, given in synapses.items()
+    ]
+    for group in groups:
+        if group.target_mV is not None:
+            _targets(group.target_mV)
+    return groups
 
 
 def _targets(value: float | dict[str, float]) -> Targets:
