@@ -161,14 +161,15 @@ def check_mechanisms(model: Model) -> None:
     available = available_mechanisms()
     missing = {name: users for name, users in needed.items() if name not in available}
     if missing:
+        searched = ", ".join(model.searched) or model.mod or "no NMODL folder"
+        left_out = "".join(f"\n  {text}" for text in model.notices if ": left out" in text)
         listed = "; ".join(
             f"{name} (needed by {', '.join(users[:3])}{' ...' if len(users) > 3 else ''})"
             for name, users in sorted(missing.items())
         )
         raise ModelError(
-            f"{model.cell}: mechanisms not found: {listed}. Searched: "
-            f"{model.mod or 'no NMODL folder'} and NEURON's own; add the .mod files or name their "
-            "folder with --mod"
+            f"{model.cell}: mechanisms not found: {listed}. Searched: {searched} and NEURON's own; "
+            f"add the .mod files or name their folder with --mod{left_out}"
         )
     _check_parameters(model)
 

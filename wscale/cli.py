@@ -14,7 +14,17 @@ from wscale import __version__
 from wscale.commands import verify_command
 from wscale.errors import WscaleError
 from wscale.loss import Targets
-from wscale.options import Cfg, Factors, Folder, Jobs, Mod, Synapses, SynMechs, synapse_groups
+from wscale.options import (
+    Cfg,
+    Factors,
+    Folder,
+    Jobs,
+    Mod,
+    ModExclude,
+    Synapses,
+    SynMechs,
+    synapse_groups,
+)
 from wscale.overrides import parse_overrides
 
 __all__ = ["app", "fail_in_words", "main"]
@@ -104,6 +114,7 @@ def grid_command(
     ] = None,
     cfg: Cfg = None,
     mod: Mod = None,
+    mod_exclude: ModExclude = None,
     config: Config = None,
     jobs: Jobs = -1,
     out: Out = Path("results"),
@@ -132,6 +143,7 @@ def norm_command(
     window: Window = None,
     cfg: Cfg = None,
     mod: Mod = None,
+    mod_exclude: ModExclude = None,
     config: Config = None,
     jobs: Jobs = -1,
     out: Out = Path("results"),
@@ -162,7 +174,8 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
         "tolerance": options["tolerance"],
         "window_ms": options["window"],
         "until": options.get("until"),
-        "mod": options["mod"] and str(options["mod"]),
+        "mod": [str(folder) for folder in options["mod"] or ()],
+        "mod_exclude": options["mod_exclude"],
         "cfg": parse_overrides(options["cfg"] or ()),
     }
     given = {name: value for name, value in given.items() if value not in (None, (), [], {})}

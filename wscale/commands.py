@@ -16,6 +16,7 @@ from wscale.options import (
     Group,
     Jobs,
     Mod,
+    ModExclude,
     OneTarget,
     OneTolerance,
     Synapses,
@@ -40,6 +41,7 @@ def verify_command(
     window: Window = 100.0,
     cfg: Cfg = None,
     mod: Mod = None,
+    mod_exclude: ModExclude = None,
     jobs: Jobs = -1,
     full_runs: Annotated[
         bool, typer.Option(help="Run NetPyNE from time 0 for every segment: slow, independent.")
@@ -55,7 +57,7 @@ def verify_command(
     from wscale.verify import verify
     from wscale.weightnorm import WeightNormTable
 
-    model = chosen_model(folder, cell, cfg, mod, synmech, factors, synapses, group)
+    model = chosen_model(folder, cell, cfg, mod, mod_exclude, synmech, factors, synapses, group)
     read = WeightNormTable.read(table, model.cell)
     console = Console()
     for what, now in content_hashes(model).items():

@@ -17,8 +17,8 @@ from importlib import metadata
 from pathlib import Path
 
 from wscale.cache import locked
-from wscale.errors import MechanismError
-from wscale.nmodl import MAKE_ERROR, explain_failure
+from wscale.errors import CompileError, MechanismError
+from wscale.nmodl import MAKE_ERROR, explain_failure, failed_files
 
 __all__ = [
     "build_library",
@@ -135,7 +135,8 @@ def build_library(
                     again.append(_run_nrnivmodl(site, build / f"alone-{name}", arguments))
             if again and not any(ok for ok, _ in again):
                 output = "\n".join(said for _, said in again)
-            raise MechanismError(explain_failure(folder, sources, output))
+            why, files = explain_failure(folder, sources, output), failed_files(sources, output)
+            raise CompileError(why, files) if files else MechanismError(why)
         for rest in [*compiled.parent.glob("*.o"), *compiled.parent.glob("*.cpp")]:
             rest.unlink()
         with compiled.open("rb") as stream:

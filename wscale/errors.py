@@ -41,6 +41,14 @@ class MechanismError(WscaleError):
     """NMODL mechanisms are missing, do not compile or cannot be loaded."""
 
 
+class CompileError(MechanismError):
+    """NMODL files do not compile; ``files`` says which, and why."""
+
+    def __init__(self, message: str, files: dict[str, str]) -> None:
+        super().__init__(message)
+        self.files = files
+
+
 class SimulationError(WscaleError):
     """A simulation could not be set up or run."""
 

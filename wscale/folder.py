@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from wscale import errors
 from wscale.errors import ModelError, WscaleError
+from wscale.modfolders import prepare_folders
 from wscale.plain import choose_cell, to_plain
 
 __all__ = ["read_folder"]
@@ -28,19 +30,21 @@ def read_folder(
     folder: str | Path,
     cell: str | None = None,
     overrides: dict[str, Any] | None = None,
-    mod: str | Path | None = None,
+    mod: str | Path | Sequence[str | Path] | None = None,
+    mod_exclude: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run a folder's cfg.py and netParams.py and return what they define.
 
     Parameters
     ----------
-    folder, cell, overrides, mod
+    folder, cell, overrides, mod, mod_exclude
         As in :meth:`wscale.Model.from_folder`.
 
     Returns
     -------
     dict
-        ``cell`` (label), ``net``, ``cfg`` (plain dictionaries) and ``mod`` (path or None).
+        ``cell`` (label), ``net``, ``cfg`` (plain dictionaries), ``mod`` (path or None),
+        ``searched`` (the mechanism folders) and ``notices``.
 
     Raises
     ------
@@ -54,13 +58,15 @@ def read_folder(
                 f"{root} is not a model folder: it has no {name}; a model folder holds a cfg.py "
                 "with `cfg` and a netParams.py with `netParams`"
             )
-    mod_path: Path | None = root / "mod" if mod is None else Path(mod).resolve()
-    if mod is None and not (root / "mod").is_dir():
-        mod_path = None
+    if mod is None:
+        folders: list[str | Path] = [root / "mod"] if (root / "mod").is_dir() else []
+    else:
+        folders = [mod] if isinstance(mod, str | Path) else list(mod)
+    prepared = prepare_folders(folders, mod_exclude) if folders else None
     request = {
         "cell": cell,
         "overrides": to_plain(overrides or {}, "overrides"),
-        "mod": None if mod_path is None else str(mod_path),
+        "mod": None if prepared is None else prepared.folder,
     }
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
         answer_file = Path(scratch) / "answer.json"
@@ -82,6 +88,8 @@ def read_folder(
     if "error" in answer:
         kind = getattr(errors, answer["error"], ModelError)
         raise kind(answer["message"])
+    answer["searched"] = [] if prepared is None else list(prepared.searched)
+    answer["notices"] = [] if prepared is None else list(prepared.notices)
     return answer
 
 

@@ -45,7 +45,9 @@ def load_models(settings: SearchSettings) -> list[Model]:
     cells: Sequence[str | None] = settings.cells or [None]
 
     def load(cell: str | None) -> Model:
-        return Model.from_folder(settings.folder, cell, settings.cfg, settings.mod)
+        return Model.from_folder(
+            settings.folder, cell, settings.cfg, settings.mod, settings.mod_exclude
+        )
 
     with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
         return list(pool.map(load, cells))

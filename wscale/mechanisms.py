@@ -39,6 +39,7 @@ __all__ = [
     "load_mechanisms",
     "mechanisms_hash",
     "parameters_of",
+    "sources_of",
 ]
 
 _SOURCES = (".mod", ".inc", ".h", ".hpp")
@@ -83,6 +84,17 @@ def mechanisms_hash(folder: str | Path) -> str:
     if not sources and library is not None:
         sources = {library.name: library.read_bytes()}
     return _digest(sources)
+
+
+def sources_of(folder: str | Path) -> dict[str, bytes]:
+    """Return the .mod, .inc and header files of a mechanism folder, by name.
+
+    Raises
+    ------
+    MechanismError
+        There is no such folder, or no mechanism in it.
+    """
+    return dict(_inspect(folder)[1])
 
 
 def compile_mechanisms(

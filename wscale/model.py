@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,8 @@ class Model:
         What was changed or left out when the model was read, for the user to see.
     group : str
         Name of the synapse group, where there are several.
+    searched : tuple of str
+        The NMODL folders that were given, for messages.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Model:
     mod: str | None = None
     notices: tuple[str, ...] = ()
     group: str = ""
+    searched: tuple[str, ...] = ()
 
     @classmethod
     def from_folder(
@@ -77,7 +80,8 @@ class Model:
         folder: str | Path,
         cell: str | None = None,
         overrides: Mapping[str, Any] | None = None,
-        mod: str | Path | None = None,
+        mod: str | Path | Sequence[str | Path] | None = None,
+        mod_exclude: Sequence[str] = (),
     ) -> Model:
         """Read a model folder: a ``cfg.py`` and a ``netParams.py`` in NetPyNE's conventions.
 
@@ -92,16 +96,24 @@ class Model:
             the folder has one cell rule or a ``cfg.cell``.
         overrides : mapping, optional
             Dotted cfg keys and their values, set after cfg.py and before netParams.py runs.
-        mod : path, optional
-            NMODL folder; by default the folder's ``mod``, where it exists.
+        mod : path or sequence of path, optional
+            NMODL folders; by default the folder's ``mod``, where it exists.
+        mod_exclude : sequence of str
+            Files there to leave out: names or shell-style patterns. A file that does not compile
+            is left out with a notice.
 
         Raises
         ------
         ModelError, ConfigError, MechanismError
             With the file, the value and the remedy.
         """
-        content = read_folder(folder, cell, dict(overrides or {}), mod)
-        return cls._checked(content["cell"], content["net"], content["cfg"], content["mod"])
+        content = read_folder(folder, cell, dict(overrides or {}), mod, mod_exclude)
+        model = cls._checked(content["cell"], content["net"], content["cfg"], content["mod"])
+        return replace(
+            model,
+            notices=(*content["notices"], *model.notices),
+            searched=tuple(content["searched"]),
+        )
 
     @classmethod
     def from_netpyne(
@@ -156,7 +168,7 @@ class Model:
         """Return this model with another network description, checked; its synapse group's name."""
         changed = self._checked(self.cell, net, self.cfg, self.mod)
         notices = tuple(dict.fromkeys(self.notices + changed.notices))
-        return replace(changed, notices=notices, group=group)
+        return replace(changed, notices=notices, group=group, searched=self.searched)
 
     # ------------------------------------------------------------------ what it holds
 

@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["MAKE_ERROR", "explain_failure", "listed", "mechanism_names"]
+__all__ = ["MAKE_ERROR", "explain_failure", "failed_files", "listed", "mechanism_names"]
 
 # NMODL, as found in .mod files and in compiled libraries, which hold the text of theirs
 _COMMENT = re.compile(rb"\bCOMMENT\b.*?\bENDCOMMENT\b|[:?][^\n]*", re.DOTALL)
@@ -57,6 +57,16 @@ def explain_failure(folder: Path, sources: Mapping[str, bytes], output: str) -> 
     if missing:
         return f"{head}: {listed(missing)} not found. {remedy}"
     return f"{head}. {remedy} nrnivmodl said:\n{output[-3000:]}"
+
+
+def failed_files(sources: Mapping[str, bytes], output: str) -> dict[str, str]:
+    """Return the .mod files that nrnivmodl failed on, each with the first reason."""
+    texts = {name: data.decode("latin-1").splitlines() for name, data in sources.items()}
+    files: dict[str, str] = {}
+    for name, line, reason in _problems(texts, output.splitlines()):
+        if name.endswith(".mod"):
+            files.setdefault(name, f"line {line}: {reason}" if line else reason)
+    return files
 
 
 def _problems(

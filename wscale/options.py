@@ -17,7 +17,14 @@ Cfg = Annotated[
     list[str] | None,
     typer.Option("--cfg", help="Override of a cfg value, e.g. dt=0.05 or hParams.celsius=37."),
 ]
-Mod = Annotated[Path | None, typer.Option("--mod", help="NMODL folder (default: FOLDER/mod).")]
+Mod = Annotated[
+    list[Path] | None,
+    typer.Option("--mod", help="NMODL folder (default: FOLDER/mod); repeat for several."),
+]
+ModExclude = Annotated[
+    list[str] | None,
+    typer.Option(help="NMODL file to leave out, or a pattern; repeat for several."),
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1: all cores.")]
 Cell = Annotated[str | None, typer.Option("--cell", help="Cell label.")]
 SynMechs = Annotated[
@@ -70,7 +77,8 @@ def chosen_model(
     folder: Path,
     cell: str | None,
     cfg: list[str] | None,
-    mod: Path | None,
+    mod: list[Path] | None,
+    mod_exclude: list[str] | None = None,
     synmechs: list[str] | None = None,
     factors: str | None = None,
     file: Path | None = None,
@@ -84,7 +92,9 @@ def chosen_model(
                 f"--group {group!r} must be one of {', '.join(groups) or 'a --synapses file'}"
             )
         groups = {group: groups[group]}
-    model = Model.from_folder(folder, cell, parse_overrides(cfg or ()), mod)
+    model = Model.from_folder(
+        folder, cell, parse_overrides(cfg or ()), mod or None, mod_exclude or ()
+    )
     for name, given in groups.items():
         if unknown := set(given) - {"synMechs", "weightFactors", "target_mV"}:
             raise ConfigError(f"synapse group {name!r} has unknown keys {sorted(unknown)}")

@@ -98,7 +98,10 @@ class SearchSettings(BaseModel):
     until: Until = Field(
         Protocol.until, description="a trial's end: peak, half (for half-widths) or window"
     )
-    mod: str | None = Field(None, description="NMODL folder; null: the model folder's mod/")
+    mod: str | tuple[str, ...] | None = Field(
+        None, description="NMODL folder or folders; null: the model folder's mod/"
+    )
+    mod_exclude: tuple[str, ...] = Field((), description="NMODL files to leave out, or patterns")
     cfg: dict[str, Any] = Field(default_factory=dict, description="cfg overrides: key -> value")
 
     @field_validator("weights_uS", mode="before")
