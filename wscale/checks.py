@@ -6,6 +6,7 @@ its value, what is allowed and the remedy.
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ __all__ = [
 
 STIM = "NetStim1"
 
+_LABEL = re.compile(r"\w[\w .+-]*")
+
 # Keys of synMechParams that NetPyNE itself reads
 _NETPYNE_KEYS = (
     "label",
@@ -42,6 +45,11 @@ _NETPYNE_KEYS = (
 
 def check_network(model: Model) -> None:
     """Raise ModelError unless one cell gets one activation of known synapses from NetStim1."""
+    if not _LABEL.fullmatch(model.cell):
+        raise ModelError(
+            f"cell label {model.cell!r} cannot be part of a file name; use letters, digits, spaces "
+            "and _ + - . (not first)"
+        )
     _ = model.soma
     pops = model.net["popParams"]
     sizes = {name: _size(pop) for name, pop in pops.items()}
@@ -139,6 +147,13 @@ def check_window(model: Model, protocol: Protocol) -> None:
             f"the measurement window ends at {end:g} ms (NetStim1 start {model.onset_ms:g} + "
             f"window_ms {protocol.window_ms:g}), after cfg.duration = {model.cfg['duration']:g} "
             "ms; shorten window_ms or lengthen cfg.duration"
+        )
+    step = float(model.cfg["recordStep"])
+    steps = protocol.window_ms / step
+    if not _is_whole(steps):
+        raise ConfigError(
+            f"window_ms = {protocol.window_ms:g} must be a whole multiple of cfg.recordStep = "
+            f"{step:g} ms; {max(1, round(steps)) * step:g} is one"
         )
 
 

@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+# More than the whole membrane of a cell conducts: a slip of the unit
+_LARGEST_uS = 100.0
+
+
 @dataclass(frozen=True)
 class GridSetting:
     """What a worker needs to search a site beside its place and target."""
@@ -267,4 +271,9 @@ def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:
                 f"weights_uS has {weight:g} after {before:g}; weights must be finite, positive and "
                 "ascending without repeats (uS; 1e-4:1.9e-3:19 are the reference weights)"
             )
+    if weights[-1] > _LARGEST_uS:
+        raise SelectionError(
+            f"weights_uS has {weights[-1]:g}, more than {_LARGEST_uS:g} uS, which no synapse has; "
+            "are these nS? 1 nS is 1e-3 uS"
+        )
     return weights
