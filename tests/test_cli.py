@@ -10,6 +10,9 @@ import sys
 import pandas as pd
 import pytest
 from conftest import REPO
+from typer.testing import CliRunner
+
+from wscale.cli import app
 
 TABLE = "a table that can be read"
 
@@ -215,3 +218,33 @@ def test_version_and_help():
     help_text = run("-m", "wscale", "grid", "--help").stdout
     assert "--weights" in help_text
     assert "mV" in help_text
+
+
+def test_audit_and_compare_say_what_is_wrong(repo, tmp_path):
+    """A table with an entry 30 % too large, and one that is infinite."""
+    right = {"soma": [5.593e-4], "dend": [5.610e-4]}
+    wrong = {"soma": [5.593e-4 * 1.3], "dend": [float("inf")]}
+    files = []
+    for name, table in (("right", right), ("wrong", wrong)):
+        files.append(tmp_path / f"{name}.pkl")
+        files[-1].write_bytes(pickle.dumps(table, protocol=2))
+    options = ["--cell", "PV_simple", "--cfg", "dt=0.05", "--jobs", "2"]
+    runner = CliRunner()
+    sound = runner.invoke(app, ["audit", str(repo), "--table", str(files[0]), *options])
+    assert sound.exit_code == 0, sound.output
+    assert "PV_simple, dt 0.05 ms, 2 entries: 2 ok" in sound.output
+    csv = tmp_path / "audit.csv"
+    unsound = runner.invoke(
+        app, ["audit", str(repo), "--table", str(files[1]), *options, "--out", str(csv)]
+    )
+    assert unsound.exit_code == 1
+    assert "soma[0]: misses: gives 0.6" in unsound.output
+    assert "dend[0]: not_finite" in unsound.output
+    assert "right is 0.00056" in unsound.output
+    assert len(csv.read_text().splitlines()) == 3
+
+    assert runner.invoke(app, ["compare", str(files[0]), str(files[0])]).exit_code == 0
+    apart = runner.invoke(app, ["compare", str(files[0]), str(files[1])])
+    assert apart.exit_code == 1
+    assert "1 differs" in apart.output
+    assert "only_one" in apart.output

@@ -6,6 +6,8 @@ run a :class:`Rig` in each worker and call :func:`measure`) -> :class:`WeightNor
 """
 
 from wscale._version import __version__
+from wscale.audit import Audit, audit
+from wscale.compare import Comparison, compare
 from wscale.epsp import Protocol, Response, measure
 from wscale.errors import WscaleError
 from wscale.grid import GridResult, grid
@@ -20,6 +22,8 @@ from wscale.verify import Verification, verify
 from wscale.weightnorm import WeightNormTable
 
 __all__ = [
+    "Audit",
+    "Comparison",
     "GridResult",
     "Model",
     "Protocol",
@@ -34,6 +38,8 @@ __all__ = [
     "WeightNormTable",
     "WscaleError",
     "__version__",
+    "audit",
+    "compare",
     "grid",
     "list_sites",
     "loss_mV2",

@@ -1,4 +1,4 @@
-"""The command line: ``wscale grid``, ``wscale norm`` and ``wscale verify``."""
+"""The command line: ``wscale grid`` and ``wscale norm``; others are in :mod:`wscale.commands`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from wscale import __version__
-from wscale.commands import verify_command
+from wscale.commands import audit_command, compare_command, verify_command
 from wscale.errors import WscaleError
 from wscale.loss import Targets
 from wscale.options import (
@@ -195,6 +195,8 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
 
 
 app.command(name="verify")(verify_command)
+app.command(name="audit")(audit_command)
+app.command(name="compare")(compare_command)
 
 
 def main() -> None:

@@ -25,7 +25,9 @@ from wscale.options import (
     chosen_model,
 )
 
-__all__ = ["verify_command"]
+_MOST_LINES = 20
+
+__all__ = ["audit_command", "compare_command", "verify_command"]
 
 
 def verify_command(
@@ -117,3 +119,124 @@ def verify_command(
                 soft_wrap=True,
             )
     raise typer.Exit(0 if check.passed else 1)
+
+
+def audit_command(
+    folder: Folder,
+    table: Annotated[Path, typer.Option(help="weightNorm table, .json or .pkl, of anybody.")],
+    cell: Cell = None,
+    synmech: SynMechs = None,
+    factors: Factors = None,
+    synapses: Synapses = None,
+    group: Group = None,
+    target: OneTarget = 0.5,
+    tolerance: OneTolerance = 1e-3,
+    last_weight: Annotated[
+        float, typer.Option(help="Last weight of the grid that the table was made with, uS.")
+    ] = 1.9e-3,
+    window: Window = 100.0,
+    cfg: Cfg = None,
+    mod: Mod = None,
+    mod_exclude: ModExclude = None,
+    jobs: Jobs = -1,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
+) -> None:
+    """Simulate every entry of a table, and say which do not give what they promise, and why.
+
+    Use the configuration that the table was made with: the published M1 tables have dt=0.05.
+
+    Example: wscale audit . --cell IT2_reduced --table IT2_weightNorm.pkl --cfg dt=0.05
+    """
+    from wscale.audit import audit
+    from wscale.epsp import Protocol
+    from wscale.store import write_atomically
+    from wscale.weightnorm import WeightNormTable
+
+    model = chosen_model(folder, cell, cfg, mod, mod_exclude, synmech, factors, synapses, group)
+    result = audit(
+        model,
+        WeightNormTable.read(table, model.cell),
+        target_mV=target,
+        protocol=Protocol(window_ms=window),
+        tolerance=tolerance,
+        jobs=jobs,
+        last_weight_uS=last_weight,
+    )
+    if out is not None:
+        write_atomically(out, result.frame.to_csv(index=False).encode())
+    say = _Sayer()
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items())
+    say(f"{model.label}, dt {model.dt_ms:g} ms, {len(result.frame)} entries: {counts}")
+    wrong = result.worst(len(result.frame))
+    for row in wrong[:_MOST_LINES].itertuples():
+        say(f"  {row.sec}[{row.segment}]: {row.verdict}: {row.why}")
+    if len(wrong) > _MOST_LINES:
+        say(f"  and {len(wrong) - _MOST_LINES} more; --out FILE.csv has all")
+    if result.without_entries:
+        say(f"  no entries, so that NetPyNE does not scale: {', '.join(result.without_entries)}")
+    misread = result.misread
+    if len(misread):
+        say(
+            f"  at the centre of {len(misread)} segments NetPyNE reads another entry (Python "
+            "rounds halves to even):"
+        )
+        for row in misread[:_MOST_LINES].itertuples():
+            say(f"    {row.sec}[{row.segment}]: {row.centre_why}")
+    raise typer.Exit(0 if result.passed else 1)
+
+
+def compare_command(
+    one: Annotated[Path, typer.Argument(help="weightNorm table, .json or .pkl.")],
+    other: Annotated[Path, typer.Argument(help="Another, of the same cell.")],
+    tolerance: Annotated[
+        float, typer.Option(help="Largest relative difference that counts as equal.")
+    ] = 1e-3,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
+) -> None:
+    """Compare two tables, entry by entry.
+
+    Example: wscale compare results/weightNorm/PV_simple_weightNorm.json published.pkl
+    """
+    from wscale.compare import compare
+    from wscale.store import write_atomically
+    from wscale.weightnorm import WeightNormTable
+
+    result = compare(WeightNormTable.read(one), WeightNormTable.read(other), tolerance)
+    if out is not None:
+        write_atomically(out, result.frame.to_csv(index=False).encode())
+    say = _Sayer()
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items())
+    say(f"{counts or 'no entries'}; largest difference {result.largest_difference:.2e}")
+    for file, sections in (
+        (one, result.sections_only_one),
+        (other, result.sections_only_other),
+    ):
+        if sections:
+            say(f"  only in {file}: {', '.join(sections)}")
+    for sec, (mine, theirs) in result.shapes.items():
+        say(f"  {sec}: {mine} entries, and {theirs}")
+    alone = {*result.sections_only_one, *result.sections_only_other}
+    apart = result.frame[
+        result.frame["verdict"].isin(["differs", "only_one", "only_other"])
+        & ~result.frame["sec"].isin(alone)
+    ]
+    order = apart["difference"].abs().fillna(float("inf")).sort_values(ascending=False).index
+    for index in order[:_MOST_LINES]:
+        row = apart.loc[index]
+        say(
+            f"  {row['sec']}[{row['segment']}]: {row['one']:.6g} and {row['other']:.6g} uS/mV "
+            f"({row['verdict']}; {row['status_one']}, {row['status_other']})"
+        )
+    if len(apart) > _MOST_LINES:
+        say(f"  and {len(apart) - _MOST_LINES} more; --out FILE.csv has all")
+    raise typer.Exit(0 if result.equal else 1)
+
+
+class _Sayer:
+    """Prints lines as they are: no markup, no wrapping."""
+
+    def __init__(self) -> None:
+        self.console = Console()
+
+    def __call__(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

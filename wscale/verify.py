@@ -27,7 +27,7 @@ from wscale.simulator import claim_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 
-__all__ = ["Verification", "netpyne_trace", "verify"]
+__all__ = ["Verification", "check_fit", "netpyne_trace", "places_of", "verify"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def verify(
     check_tolerance(tolerance)
     Targets(target_mV)  # refuses what is no target
     for model, table in cells:
-        _check_fit(model, table)
+        check_fit(model, table)
         check_window(model, protocol)
     loads = [(number, model, table.capped()) for number, (model, table) in enumerate(cells)]
     scaled: dict[int, Model] = {}
@@ -160,7 +160,7 @@ def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Prot
     places = [
         (site, table.target_at(sec, segment, target_mV))
         for sec, segment, *_ in table.entries()
-        for site in _places(model, sec, segment)
+        for site in places_of(model, sec, segment)
     ]
     targets = tuple(target for _, target in places)
     polarity: Polarity = 1 if targets[0] > 0 else -1
@@ -168,7 +168,7 @@ def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Prot
     return Cell(model, tuple(site for site, _ in places), targets, protocol)
 
 
-def _places(model: Model, sec: str, segment: int) -> tuple[Site, Site]:
+def places_of(model: Model, sec: str, segment: int) -> tuple[Site, Site]:
     """Where NetPyNE reads a segment's own entry, and the segment's centre."""
     nseg = number_of_segments(model, sec)
     own, centre = read_out_loc(segment, nseg), (segment + 0.5) / nseg
@@ -191,7 +191,7 @@ def _compare(
 ) -> Verification:
     rows = []
     for sec, segment, value, status in table.entries():
-        own, centre = _places(model, sec, segment)
+        own, centre = places_of(model, sec, segment)
         target, response = table.target_at(sec, segment, target_mV), responses[own]
         error = np.nan if response.epsp_mV is None else response.epsp_mV / target - 1.0
         rows.append(
@@ -214,7 +214,8 @@ def _compare(
     return Verification(model.cell, pd.DataFrame(rows), tolerance)
 
 
-def _check_fit(model: Model, table: WeightNormTable) -> None:
+def check_fit(model: Model, table: WeightNormTable) -> None:
+    """Raise TableError where a table has other sections or segments than the cell."""
     for sec, values in table.weight_norm.items():
         if sec not in model.rule["secs"]:
             raise TableError(f"the table has section {sec!r}, which cell {model.cell!r} has not")
