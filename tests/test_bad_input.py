@@ -138,7 +138,7 @@ def test_settings_are_refused(case):
 
 
 def test_targets_of_both_signs():
-    with pytest.raises(SelectionError, match="targets of both signs.*two runs"):
+    with pytest.raises(SelectionError, match=r"targets of both signs.*two runs"):
         Targets(0.5, {"soma": -0.5})
 
 

@@ -248,3 +248,50 @@ def test_audit_and_compare_say_what_is_wrong(repo, tmp_path):
     assert apart.exit_code == 1
     assert "1 differs" in apart.output
     assert "only_one" in apart.output
+
+
+HOC = """
+begintemplate Stick
+public soma, dend
+create soma, dend
+proc init() {
+    create soma, dend
+    soma { L = 20 diam = 20 insert pas e_pas = -70 g_pas = 1e-4 }
+    dend { L = 200 diam = 2 nseg = 3 insert pas e_pas = -70 g_pas = 1e-4 }
+    connect dend(0), soma(1)
+}
+endtemplate Stick
+"""
+
+
+def test_a_hoc_cell_takes_the_folders_place(repo, tmp_path):
+    file = tmp_path / "stick.hoc"
+    file.write_text(HOC)
+    out = tmp_path / "results"
+    options = [str(repo), "--cell-file", str(file), "--cfg", "dt=0.05", "--jobs", "2"]
+    runner = CliRunner()
+    done = runner.invoke(app, ["norm", *options, "--out", str(out), "--verify"])
+    assert done.exit_code == 0, done.output
+    [cell] = json.loads((out / "results.json").read_text())["cells"].values()
+    assert cell["counts"] == {"ok": 4}
+    assert cell["verified"]["passed"]
+    seen = runner.invoke(app, ["inspect", *options, "--json"])
+    assert seen.exit_code == 0, seen.output
+    found = json.loads(seen.output)
+    assert found["fit"]
+    assert [section["name"] for section in found["sections"]] == ["soma", "dend"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cell-class", "Stick"], "say how a cell_file is read"),
+        (["--cell-file", "none.json"], "there is no file none.json"),
+        (["--cell-file", "a.hoc", "--cell", "A", "--cell", "B"], "give one label"),
+        (["--cell-file", "a.py", "--cell-args", "{"], "is not JSON"),
+        (["--cell-file", "a.py", "--cell-args", "3"], "must be a JSON list, or an object"),
+    ],
+)
+def test_unusable_cell_files(repo, tmp_path, options, message):
+    done = CliRunner().invoke(app, ["norm", str(repo), *options, "--out", str(tmp_path)])
+    assert message in str(done.exception)

@@ -7,10 +7,12 @@ run a :class:`Rig` in each worker and call :func:`measure`) -> :class:`WeightNor
 
 from wscale._version import __version__
 from wscale.audit import Audit, audit
+from wscale.cells import CellRule, read_cell
 from wscale.compare import Comparison, compare
 from wscale.epsp import Protocol, Response, measure
 from wscale.errors import WscaleError
 from wscale.grid import GridResult, grid
+from wscale.inspection import Inspection, inspect_cell
 from wscale.loss import Targets, loss_mV2
 from wscale.model import Model
 from wscale.rig import Rig
@@ -23,8 +25,10 @@ from wscale.weightnorm import WeightNormTable
 
 __all__ = [
     "Audit",
+    "CellRule",
     "Comparison",
     "GridResult",
+    "Inspection",
     "Model",
     "Protocol",
     "Response",
@@ -41,9 +45,11 @@ __all__ = [
     "audit",
     "compare",
     "grid",
+    "inspect_cell",
     "list_sites",
     "loss_mV2",
     "measure",
+    "read_cell",
     "solve",
     "verify",
     "with_synapses",

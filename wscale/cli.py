@@ -11,18 +11,24 @@ import typer
 from rich.console import Console
 
 from wscale import __version__
-from wscale.commands import audit_command, compare_command, verify_command
+from wscale.commands import audit_command, compare_command, inspect_command, verify_command
 from wscale.errors import WscaleError
 from wscale.loss import Targets
 from wscale.options import (
+    Biophysics,
+    CellArgs,
+    CellClass,
+    CellPath,
     Cfg,
     Factors,
     Folder,
     Jobs,
     Mod,
     ModExclude,
+    Soma,
     Synapses,
     SynMechs,
+    cell_file_settings,
     synapse_groups,
 )
 from wscale.overrides import parse_overrides
@@ -32,8 +38,8 @@ __all__ = ["app", "fail_in_words", "main"]
 app = typer.Typer(
     name="wscale",
     help="Calibrate the synapses of NetPyNE cells: verified weightNorm tables from target EPSPs.",
-    epilog="Exit codes: 0 all is well; 1 a site failed or an entry misses its target; 2 unusable "
-    "input; 130 interrupted.",
+    epilog="Exit codes: 0 all is well; 1 a site failed, an entry misses its target, tables differ or "
+    "a cell is unfit; 2 unusable input; 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -89,6 +95,11 @@ def grid_command(
     context: typer.Context,
     folder: Folder,
     cell: Cells = None,
+    cell_file: CellPath = None,
+    cell_class: CellClass = None,
+    cell_args: CellArgs = None,
+    biophysics: Biophysics = None,
+    soma: Soma = None,
     sections: Sections = None,
     exclude: Exclude = None,
     locations: Places = None,
@@ -132,6 +143,11 @@ def norm_command(
     context: typer.Context,
     folder: Folder,
     cell: Cells = None,
+    cell_file: CellPath = None,
+    cell_class: CellClass = None,
+    cell_args: CellArgs = None,
+    biophysics: Biophysics = None,
+    soma: Soma = None,
     sections: Sections = None,
     exclude: Exclude = None,
     locations: Places = None,
@@ -164,6 +180,7 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
     given: dict[str, Any] = {
         "folder": str(options["folder"]),
         "cells": options["cell"],
+        **cell_file_settings(options),
         "sections": _names(options["sections"]),
         "exclude": _names(options["exclude"]),
         "locations": _locations(options["locations"]),
@@ -197,6 +214,7 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
 app.command(name="verify")(verify_command)
 app.command(name="audit")(audit_command)
 app.command(name="compare")(compare_command)
+app.command(name="inspect")(inspect_command)
 
 
 def main() -> None:

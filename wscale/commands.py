@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,11 @@ import typer
 from rich.console import Console
 
 from wscale.options import (
+    Biophysics,
     Cell,
+    CellArgs,
+    CellClass,
+    CellPath,
     Cfg,
     Factors,
     Folder,
@@ -19,6 +24,7 @@ from wscale.options import (
     ModExclude,
     OneTarget,
     OneTolerance,
+    Soma,
     Synapses,
     SynMechs,
     Window,
@@ -27,13 +33,19 @@ from wscale.options import (
 
 _MOST_LINES = 20
 
-__all__ = ["audit_command", "compare_command", "verify_command"]
+__all__ = ["audit_command", "compare_command", "inspect_command", "verify_command"]
 
 
 def verify_command(
+    context: typer.Context,
     folder: Folder,
     table: Annotated[Path, typer.Option(help="weightNorm table, .json or .pkl.")],
     cell: Cell = None,
+    cell_file: CellPath = None,
+    cell_class: CellClass = None,
+    cell_args: CellArgs = None,
+    biophysics: Biophysics = None,
+    soma: Soma = None,
     synmech: SynMechs = None,
     factors: Factors = None,
     synapses: Synapses = None,
@@ -59,7 +71,7 @@ def verify_command(
     from wscale.verify import verify
     from wscale.weightnorm import WeightNormTable
 
-    model = chosen_model(folder, cell, cfg, mod, mod_exclude, synmech, factors, synapses, group)
+    model = chosen_model(context.params)
     read = WeightNormTable.read(table, model.cell)
     console = Console()
     for what, now in content_hashes(model).items():
@@ -122,9 +134,15 @@ def verify_command(
 
 
 def audit_command(
+    context: typer.Context,
     folder: Folder,
     table: Annotated[Path, typer.Option(help="weightNorm table, .json or .pkl, of anybody.")],
     cell: Cell = None,
+    cell_file: CellPath = None,
+    cell_class: CellClass = None,
+    cell_args: CellArgs = None,
+    biophysics: Biophysics = None,
+    soma: Soma = None,
     synmech: SynMechs = None,
     factors: Factors = None,
     synapses: Synapses = None,
@@ -152,7 +170,7 @@ def audit_command(
     from wscale.store import write_atomically
     from wscale.weightnorm import WeightNormTable
 
-    model = chosen_model(folder, cell, cfg, mod, mod_exclude, synmech, factors, synapses, group)
+    model = chosen_model(context.params)
     result = audit(
         model,
         WeightNormTable.read(table, model.cell),
@@ -230,6 +248,44 @@ def compare_command(
     if len(apart) > _MOST_LINES:
         say(f"  and {len(apart) - _MOST_LINES} more; --out FILE.csv has all")
     raise typer.Exit(0 if result.equal else 1)
+
+
+def inspect_command(
+    context: typer.Context,
+    folder: Folder,
+    cell: Cell = None,
+    cell_file: CellPath = None,
+    cell_class: CellClass = None,
+    cell_args: CellArgs = None,
+    biophysics: Biophysics = None,
+    soma: Soma = None,
+    synmech: SynMechs = None,
+    factors: Factors = None,
+    synapses: Synapses = None,
+    group: Group = None,
+    weights: Annotated[int, typer.Option(help="Weights of the grid that is estimated.")] = 19,
+    window: Window = 100.0,
+    cfg: Cfg = None,
+    mod: Mod = None,
+    mod_exclude: ModExclude = None,
+    jobs: Jobs = -1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+) -> None:
+    """Say what is in a model before any search, how it rests, and what a search will cost.
+
+    Example: wscale inspect . --cell PT5B_reduced --cfg dt=0.05
+    """
+    from wscale.epsp import Protocol
+    from wscale.inspection import inspect_cell
+    from wscale.inspection_table import print_inspection
+
+    model = chosen_model(context.params)
+    found = inspect_cell(model, protocol=Protocol(window_ms=window), weights=weights, jobs=jobs)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=1))
+    else:
+        print_inspection(found, Console())
+    raise typer.Exit(0 if found.fit else 1)
 
 
 class _Sayer:

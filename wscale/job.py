@@ -43,10 +43,11 @@ Method = Literal["grid", "norm"]
 def load_models(settings: SearchSettings) -> list[Model]:
     """Read the settings' cells from the model folder, several at a time."""
     cells: Sequence[str | None] = settings.cells or [None]
+    own_cell = settings.own_cell
 
     def load(cell: str | None) -> Model:
         return Model.from_folder(
-            settings.folder, cell, settings.cfg, settings.mod, settings.mod_exclude
+            settings.folder, cell, settings.cfg, settings.mod, settings.mod_exclude, own_cell
         )
 
     with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wscale.cells import CellFile, CellRule
 from wscale.checks import STIM, check_configuration, check_network
 from wscale.errors import ModelError
 from wscale.folder import read_folder
 from wscale.mechanisms import mechanisms_hash
 from wscale.plain import choose_cell, some, to_plain
+from wscale.rules import check_rule
 
 __all__ = ["Model"]
 
@@ -82,6 +85,7 @@ class Model:
         overrides: Mapping[str, Any] | None = None,
         mod: str | Path | Sequence[str | Path] | None = None,
         mod_exclude: Sequence[str] = (),
+        cell_file: CellFile | None = None,
     ) -> Model:
         """Read a model folder: a ``cfg.py`` and a ``netParams.py`` in NetPyNE's conventions.
 
@@ -101,12 +105,17 @@ class Model:
         mod_exclude : sequence of str
             Files there to leave out: names or shell-style patterns. A file that does not compile
             is left out with a notice.
+        cell_file : CellFile, optional
+            A cell that takes the place of the folder's, under the label ``cell``.
 
         Raises
         ------
         ModelError, ConfigError, MechanismError
             With the file, the value and the remedy.
         """
+        if cell_file is not None:
+            own = cls.from_folder(folder, None, overrides, mod, mod_exclude)
+            return own.with_cell(cell or cell_file.label, cell_file.read(own.mod))
         content = read_folder(folder, cell, dict(overrides or {}), mod, mod_exclude)
         model = cls._checked(content["cell"], content["net"], content["cfg"], content["mod"])
         return replace(
@@ -155,6 +164,7 @@ class Model:
             )
         model = cls(cell, net, cfg, mod)
         check_network(model)
+        check_rule(f"cell {cell!r}", secs)
         check_configuration(model)
         factors = model.stim_target.get("synMechWeightFactor")
         if len(model.syn_mechs) == 1 and factors not in (None, [1], [1.0]):
@@ -169,6 +179,25 @@ class Model:
         changed = self._checked(self.cell, net, self.cfg, self.mod)
         notices = tuple(dict.fromkeys(self.notices + changed.notices))
         return replace(changed, notices=notices, group=group, searched=self.searched)
+
+    def with_cell(self, label: str, cell: CellRule) -> Model:
+        """Return this model with another cell in its place, under a label; checked.
+
+        Parameters
+        ----------
+        label : str
+            Label of the cell.
+        cell : CellRule
+            What :func:`wscale.read_cell` returns.
+        """
+        net = deepcopy(self.net)
+        rule = deepcopy(cell.rule)
+        rule.pop("conds", None)  # the population names the rule by its label
+        net["cellParams"] = {label: rule}
+        for pop in net["popParams"].values():
+            pop["cellType"] = label
+        changed = replace(self, cell=label, notices=()).with_net(net, self.group)
+        return replace(changed, notices=(*cell.notices, *changed.notices))
 
     # ------------------------------------------------------------------ what it holds
 

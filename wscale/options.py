@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wscale.errors import ConfigError
+from wscale.job import load_models
 from wscale.model import Model
 from wscale.overrides import parse_overrides
-from wscale.synapses import SynapseGroup, parse_synmechs, read_groups, with_synapses
+from wscale.settings import SearchSettings
+from wscale.synapses import parse_synmechs, read_groups, with_synapses
 
 Folder = Annotated[Path, typer.Argument(help="Model folder with cfg.py and netParams.py.")]
 Cfg = Annotated[
@@ -27,6 +31,30 @@ ModExclude = Annotated[
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1: all cores.")]
 Cell = Annotated[str | None, typer.Option("--cell", help="Cell label.")]
+CellPath = Annotated[
+    str | None,
+    typer.Option(
+        "--cell-file",
+        help="A cell in place of the folder's: .json or .pkl (cellParams), .hoc, .py or .swc.",
+    ),
+]
+CellClass = Annotated[
+    str | None,
+    typer.Option(help="Template, class, function or label in the --cell-file, if several."),
+]
+CellArgs = Annotated[
+    str | None, typer.Option(help="Its arguments, as JSON: a list, or an object of names.")
+]
+Biophysics = Annotated[
+    str | None,
+    typer.Option(
+        help="JSON file {pattern: {mechs, geom: {cm, Ra, nseg}, ions}} for the --cell-file, such "
+        "as one that is only a morphology."
+    ),
+]
+Soma = Annotated[
+    str | None, typer.Option(help="Section of the --cell-file that is the soma; renamed so.")
+]
 SynMechs = Annotated[
     list[str] | None,
     typer.Option(
@@ -73,36 +101,48 @@ def synapse_groups(
     return {"": group}
 
 
-def chosen_model(
-    folder: Path,
-    cell: str | None,
-    cfg: list[str] | None,
-    mod: list[Path] | None,
-    mod_exclude: list[str] | None = None,
-    synmechs: list[str] | None = None,
-    factors: str | None = None,
-    file: Path | None = None,
-    group: str | None = None,
-) -> Model:
+def arguments_of(text: str | None) -> Any:
+    """Return the arguments that ``--cell-args`` gives."""
+    try:
+        value = None if text is None else json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"--cell-args {text!r} is not JSON: {error}") from error
+    if not isinstance(value, dict | list | None):
+        raise ConfigError(f"--cell-args {text!r} must be a JSON list, or an object of names")
+    return value
+
+
+def chosen_model(options: Mapping[str, Any]) -> Model:
     """Return the model that the options of a command for one cell stand for."""
-    groups = synapse_groups(synmechs, factors, file)
+    groups = synapse_groups(options["synmech"], options["factors"], options["synapses"])
+    group = options["group"]
     if group is not None or len(groups) > 1:
         if group not in groups:
             raise ConfigError(
                 f"--group {group!r} must be one of {', '.join(groups) or 'a --synapses file'}"
             )
         groups = {group: groups[group]}
-    model = Model.from_folder(
-        folder, cell, parse_overrides(cfg or ()), mod or None, mod_exclude or ()
+    settings = SearchSettings.make(
+        folder=str(options["folder"]),
+        cells=[options["cell"]] if options["cell"] else [],
+        cfg=parse_overrides(options["cfg"] or ()),
+        mod=[str(path) for path in options["mod"] or ()] or None,
+        mod_exclude=options["mod_exclude"] or (),
+        synapses=groups,
+        **cell_file_settings(options),
     )
-    for name, given in groups.items():
-        if unknown := set(given) - {"synMechs", "weightFactors", "target_mV"}:
-            raise ConfigError(f"synapse group {name!r} has unknown keys {sorted(unknown)}")
-        factors_of = given.get("weightFactors")
-        return with_synapses(
-            model,
-            SynapseGroup(
-                name, given.get("synMechs", {}), None if factors_of is None else tuple(factors_of)
-            ),
-        )
+    [model] = load_models(settings)
+    for one in settings.groups:
+        return with_synapses(model, one)
     return model
+
+
+def cell_file_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that say which cell takes the folder's place."""
+    return {
+        "cell_file": options["cell_file"],
+        "cell_class": options["cell_class"],
+        "cell_args": arguments_of(options["cell_args"]),
+        "biophysics": options["biophysics"],
+        "soma": options["soma"],
+    }

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from wscale.cells import CellFile
 from wscale.epsp import Protocol, Until
 from wscale.errors import ConfigError, SelectionError, closest
 from wscale.grid import check_weights
@@ -72,6 +73,15 @@ class SearchSettings(BaseModel):
 
     folder: str = Field(".", description="model folder with cfg.py and netParams.py")
     cells: tuple[str, ...] = Field((), description="cell labels; empty: the folder's only cell")
+    cell_file: str | None = Field(
+        None, description="a cell in place of the folder's: .json, .pkl, .hoc, .py or .swc"
+    )
+    cell_class: str | None = Field(None, description="its template, class, function or label")
+    cell_args: dict[str, Any] | tuple[Any, ...] | None = Field(None, description="its arguments")
+    biophysics: str | dict[str, Any] | None = Field(
+        None, description="{pattern: {mechs, geom, ions}}, or a JSON file of it"
+    )
+    soma: str | None = Field(None, description="the section of the cell file that is the soma")
     sections: tuple[str, ...] | None = Field(
         None, description="sections, section lists or patterns; null: all but axons"
     )
@@ -158,6 +168,23 @@ class SearchSettings(BaseModel):
         except (ConfigError, SelectionError) as error:
             raise ValueError(str(error)) from error
         return value
+
+    @property
+    def own_cell(self) -> CellFile | None:
+        """The cell from a file, where there is one."""
+        how = (self.cell_class, self.cell_args, self.biophysics, self.soma)
+        if self.cell_file is not None:
+            if len(self.cells) > 1:
+                raise ConfigError(
+                    f"cell_file = {self.cell_file!r} is one cell, but cells = {list(self.cells)}; "
+                    "give one label for it, or none"
+                )
+            return CellFile(self.cell_file, *how)
+        if any(value is not None for value in how):
+            raise ConfigError(
+                "cell_class, cell_args, biophysics and soma say how a cell_file is read; give that"
+            )
+        return None
 
     @property
     def groups(self) -> list[SynapseGroup]:

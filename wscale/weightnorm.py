@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import pickle
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from wscale.errors import TableError
 from wscale.model import Model
+from wscale.pickles import load_plain
 from wscale.plain import to_plain
 from wscale.sites import Site, number_of_segments
 from wscale.solution import Solution
@@ -258,7 +258,7 @@ class WeightNormTable:
             data = (
                 json.loads(content)
                 if file.suffix == ".json"
-                else to_plain(_PlainUnpickler(content).load(), file.name)
+                else to_plain(load_plain(content), file.name)
             )
         except Exception as error:  # damaged pickles raise nearly anything
             raise TableError(f"{file} cannot be read as a weightNorm table: {error}") from error
@@ -302,39 +302,6 @@ class WeightNormTable:
                     "again"
                 )
         return cls(data["cell"], values, provenance=data.get("provenance", {}), **fields)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads containers, numbers, text and NumPy numbers; refuses all else: a file runs no code."""
-
-    # What NumPy's own pickles of numbers and arrays name, before and since NumPy 2
-    allowed = frozenset(
-        {
-            ("_codecs", "encode"),  # bytes, in protocols 0 to 2
-            ("collections", "OrderedDict"),
-            ("numpy", "dtype"),
-            ("numpy", "ndarray"),
-            *(
-                (f"numpy.{core}.{module}", name)
-                for core in ("core", "_core")
-                for module, name in (
-                    ("multiarray", "_reconstruct"),
-                    ("multiarray", "scalar"),
-                    ("numeric", "_frombuffer"),
-                )
-            ),
-        }
-    )
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(io.BytesIO(content), encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self.allowed:
-            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(
-            f"it holds an object of {module}.{name}; only plain lists and numbers are read"
-        )
 
 
 def _status_of(entry: float | None) -> str:

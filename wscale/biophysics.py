@@ -1,0 +1,102 @@
+"""Mechanisms and membrane for cells that are only a morphology, by section-name pattern."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from wscale.errors import ModelError, closest
+from wscale.plain import some, to_plain
+
+__all__ = ["add_biophysics"]
+
+_PARTS = {"mechs", "geom", "ions"}
+_GEOM = {"cm", "Ra", "nseg"}
+
+
+def add_biophysics(
+    source: str, secs: dict[str, Any], given: str | Path | Mapping[str, Any]
+) -> None:
+    """Add mechanisms, ions and membrane to the sections that fit patterns, in place.
+
+    Parameters
+    ----------
+    source : str
+        What messages call the cell.
+    secs : dict
+        The sections of the rule, plain.
+    given : path or mapping
+        ``{pattern: {"mechs": {...}, "geom": {"cm", "Ra", "nseg"}, "ions": {...}}}``, or the path
+        of a JSON file of it.
+
+    Raises
+    ------
+    ModelError
+        Unknown keys, a pattern that fits no section, values by segment that do not fit nseg.
+    """
+    if isinstance(given, Mapping):
+        where, patterns = "biophysics", to_plain(given, "biophysics")
+    elif not isinstance(given, str | Path):
+        raise ModelError(f"biophysics = {given!r} must be a mapping or the path of a JSON file")
+    else:
+        file = Path(given).expanduser()
+        where, patterns = str(file), _json(file)
+    if not isinstance(patterns, dict):
+        raise ModelError(f"{where} must be {{pattern: {{'mechs': ..., 'geom': ..., 'ions': ...}}}}")
+    for pattern, parts in patterns.items():
+        entry = f"{where}: {pattern!r}"
+        _known(entry, parts, _PARTS)
+        for kind in parts:
+            _known(f"{entry}.{kind}", parts[kind], _GEOM if kind == "geom" else None)
+        fitting = [name for name in secs if fnmatchcase(name, pattern)]
+        if not fitting:
+            raise ModelError(
+                f"{entry} fits no section of {source} (it has {some(secs)})."
+                f"{closest(pattern, secs)}"
+            )
+        for name in fitting:
+            sec = secs[name]
+            sec.setdefault("geom", {}).update(parts.get("geom", {}))
+            for kind in ("mechs", "ions"):
+                for key, values in parts.get(kind, {}).items():
+                    _known(f"{entry}.{kind}.{key}", values, None)
+                    sec.setdefault(kind, {}).setdefault(key, {}).update(values)
+    for name, sec in secs.items():
+        _check_lists(source, name, sec)
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(f"there is no file {file}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file} cannot be read as JSON: {error}") from error
+
+
+def _known(where: str, value: Any, allowed: set[str] | None) -> None:
+    """Refuse what is no dictionary, or has keys that are not allowed."""
+    if not isinstance(value, dict):
+        raise ModelError(f"{where} must be a dictionary, but is {value!r}")
+    for key in value:
+        if allowed is not None and key not in allowed:
+            raise ModelError(
+                f"{where} has the unknown key {key!r}; allowed are {', '.join(sorted(allowed))}."
+                f"{closest(key, allowed)}"
+            )
+
+
+def _check_lists(source: str, name: str, sec: dict[str, Any]) -> None:
+    """Refuse values by segment that do not fit nseg."""
+    nseg = sec["geom"].get("nseg", 1)
+    for kind in ("mechs", "ions"):
+        for key, values in sec.get(kind, {}).items():
+            for parameter, value in values.items():
+                if isinstance(value, list) and len(value) != nseg:
+                    raise ModelError(
+                        f"{source}: {key}.{parameter} of {name!r} has {len(value)} values, and the "
+                        f"section {nseg} segments; give the biophysics as many, or one number"
+                    )

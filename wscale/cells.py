@@ -1,0 +1,296 @@
+"""Cells from files: NetPyNE's cellParams (JSON, pickle), hoc, Python and SWC, as plain rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wscale.biophysics import add_biophysics
+from wscale.errors import ModelError, closest
+from wscale.importer import Arguments, import_cell
+from wscale.pickles import load_plain
+from wscale.plain import some, to_plain
+from wscale.rules import check_rule, parent_of
+
+__all__ = ["CellFile", "CellRule", "read_cell"]
+
+_STORED = (".json", ".pkl", ".pickle", ".p")
+_IMPORTED = (".hoc", ".tem", ".py", ".swc")
+
+
+@dataclass(frozen=True)
+class CellRule:
+    """A cell rule of NetPyNE, plain.
+
+    Parameters
+    ----------
+    rule : dict
+        ``secs`` and, where the file has them, ``secLists``, ``globals``, ``conds`` and others.
+    notices : tuple of str
+        What was changed or is unusual, for the user to see.
+    source : str
+        The file, and the template, class, function or label in it.
+    """
+
+    rule: dict[str, Any]
+    notices: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class CellFile:
+    """A cell's file, and how to read it: the arguments of :func:`read_cell`.
+
+    Examples
+    --------
+    >>> CellFile("cells/PV_simple.json").label
+    'PV_simple'
+    """
+
+    path: str
+    cell_class: str | None = None
+    cell_args: Arguments = None
+    biophysics: str | Mapping[str, Any] | None = None
+    soma: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What the cell is called where nothing else is said: its class, or the file's name."""
+        return self.cell_class or Path(self.path).stem
+
+    def read(self, mod: str | None) -> CellRule:
+        """Read the cell, its mechanisms from a folder (None: ``mod`` beside the file)."""
+        return read_cell(
+            self.path,
+            cell_class=self.cell_class,
+            cell_args=self.cell_args,
+            biophysics=self.biophysics,
+            mod=mod,
+            soma=self.soma,
+        )
+
+
+def read_cell(
+    path: str | Path,
+    *,
+    cell_class: str | None = None,
+    cell_args: Arguments = None,
+    biophysics: str | Path | Mapping[str, Any] | None = None,
+    mod: str | Path | None = None,
+    soma: str | None = None,
+) -> CellRule:
+    """Read a cell from a file.
+
+    JSON and pickle files are read without running anything; a pickle that would run code is
+    refused. The code of .hoc and .py files runs in a process of its own.
+
+    Parameters
+    ----------
+    path : path
+        ``.json`` or ``.pkl``: a cellParams rule, several by label, or a saved network.
+        ``.hoc``, ``.tem``, ``.py``, ``.swc``: what NetPyNE's ``importCellParams`` reads.
+    cell_class : str, optional
+        Template (hoc), class or function (Python), or label (JSON, pickle), where there are
+        several.
+    cell_args : mapping or sequence, optional
+        Arguments of the template (in order), class or function.
+    biophysics : path or mapping, optional
+        ``{pattern: {"mechs": {...}, "geom": {...}, "ions": {...}}}``, or a JSON file of it: what
+        is added to the sections whose names fit the shell-style pattern, in order. ``geom`` takes
+        ``cm`` (uF/cm2), ``Ra`` (ohm cm) and ``nseg``.
+    mod : path, optional
+        Folder of NMODL mechanisms that the code needs; by default ``mod`` beside the file.
+    soma : str, optional
+        The section that is the soma, where no name starts so: it is renamed ``soma``.
+
+    Returns
+    -------
+    CellRule
+        The rule, and what the user should know.
+
+    Raises
+    ------
+    ModelError, MechanismError
+        With the file, what is wrong and the remedy.
+
+    Examples
+    --------
+    >>> cell = read_cell("cells/PV_simple.json")
+    >>> list(cell.rule["secs"]), cell.notices
+    (['soma', 'axon', 'dend'], ())
+    """
+    file = Path(path).expanduser()
+    suffix = file.suffix.lower()
+    if suffix in (".nml", ".xml"):
+        raise ModelError(
+            f"{file}: NeuroML2 is not read; convert the cell with pyNeuroML to NEURON "
+            "(pynml -neuron) and give its .hoc file"
+        )
+    if suffix not in _STORED and file.suffix not in _IMPORTED:
+        raise ModelError(
+            f"{file}: cells are read from {', '.join(_STORED + _IMPORTED)}, not from "
+            f"{file.suffix or 'a file without suffix'!r}"
+        )
+    content = _content(file)
+    notices: list[str] = []
+    if suffix in _STORED:
+        if cell_args:
+            raise ModelError(f"{file} holds data and takes no arguments: leave cell_args out")
+        rule, label = _choose(file, _parsed(file, content), cell_class)
+    else:
+        rule = import_cell(file.absolute(), cell_class, cell_args, mod)
+        label = "" if suffix == ".swc" else cell_class or ""
+        rule = {key: part for key, part in rule.items() if part}
+        lists = rule.pop("secLists", {})
+        if named := {name: secs for name, secs in lists.items() if secs}:
+            rule["secLists"] = named
+    source = f"{file}:{label}" if label else str(file)
+    secs = _sections(source, rule)
+    scaled = [sec for sec in secs.values() if sec.pop("weightNorm", None) is not None]
+    if scaled:
+        notices.append(f"{source}: stored weightNorm removed from {len(scaled)} sections")
+    _refuse_vref(source, secs)
+    if soma is not None:
+        notices.append(_rename_soma(source, rule, soma))
+    if biophysics is not None:
+        add_biophysics(source, rule["secs"], biophysics)
+    check_rule(source, rule["secs"])
+    _refuse_bare(source, rule["secs"])
+    return CellRule(rule, (*notices, *_unusual(source, rule["secs"])), source)
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"there is no file {file}") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from error
+
+
+def _parsed(file: Path, content: bytes) -> Any:
+    """Return the content of a JSON or pickle file, plain."""
+    is_json = file.suffix.lower() == ".json"
+    try:
+        data = json.loads(content) if is_json else load_plain(content)
+        return to_plain(data, file.name)
+    except Exception as error:  # damaged pickles raise nearly anything
+        raise ModelError(
+            f"{file} cannot be read as {'JSON' if is_json else 'a pickle'} of cell parameters: "
+            f"{error or type(error).__name__}"
+        ) from error
+
+
+def _choose(file: Path, data: Any, label: str | None) -> tuple[dict[str, Any], str]:
+    """Return the rule meant in a file, and its label where it has one."""
+    for key in ("net", "params", "netParams", "cellParams"):
+        if isinstance(data, dict) and isinstance(data.get(key), dict) and "secs" not in data:
+            data = data[key]
+    if isinstance(data, dict) and ("secs" in data or isinstance(data.get("cellModel"), str)):
+        if label is not None:
+            raise ModelError(f"{file} holds one cell, without a label: leave cell_class out")
+        return data, ""
+    entries = data if isinstance(data, dict) else {}
+    rules = {
+        name: rule
+        for name, rule in entries.items()
+        if isinstance(rule, dict) and ("secs" in rule or "cellModel" in rule)
+    }
+    if not rules:
+        raise ModelError(
+            f"{file} holds no cell: expected a cellParams rule {{'secs': {{...}}}}, rules by "
+            "label, or a saved network with net.params.cellParams"
+        )
+    if label is None and len(rules) > 1:
+        raise ModelError(f"{file} holds {len(rules)} cells ({some(rules)}); name one: cell_class")
+    chosen = next(iter(rules)) if label is None else label
+    if chosen not in rules:
+        raise ModelError(
+            f"{file} has no cell {chosen!r} (it has {some(rules)}).{closest(chosen, rules)}"
+        )
+    return rules[chosen], chosen
+
+
+def _sections(source: str, rule: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule's sections; refuse a rule that has none, or in another shape."""
+    if "secs" not in rule and "cellModel" in rule:
+        raise ModelError(
+            f"{source} is an artificial cell ({rule['cellModel']}): it has no section, so a "
+            "synapse on it has no EPSP; give a cell with sections"
+        )
+    secs = rule.get("secs")
+    if not isinstance(secs, dict) or not secs:
+        raise ModelError(f"{source} has no sections; a cell needs at least its soma")
+    for key in ("secLists", "globals", "conds"):
+        if not isinstance(rule.get(key, {}), dict):
+            raise ModelError(f"{source}: {key} must be a dictionary, but is {rule[key]!r}")
+    for name, sec in secs.items():
+        parts = (sec.get(key, {}) for key in ("geom", "topol", "mechs", "ions", "pointps") if sec)
+        if not isinstance(sec, dict) or not all(isinstance(part, dict) for part in parts):
+            raise ModelError(
+                f"{source}: section {name!r} must be a dictionary of the dictionaries geom, topol, "
+                "mechs, ions, pointps"
+            )
+        for kind in ("mechs", "ions", "pointps"):
+            for key, entry in sec.get(kind, {}).items():
+                if not isinstance(entry, dict):
+                    raise ModelError(f"{source}: {kind}.{key} of {name!r} must be a dictionary")
+    return secs
+
+
+def _refuse_vref(source: str, secs: dict[str, Any]) -> None:
+    for name, sec in secs.items():
+        for label, point in sec.get("pointps", {}).items():
+            if "vref" in point:
+                raise ModelError(
+                    f"{source} is artificial: its voltage is {point['vref']!r} of the point "
+                    f"process {label} in {name!r}, not the section's, so a synapse on the section "
+                    "has no EPSP there; take a version that uses the section's voltage"
+                )
+
+
+def _rename_soma(source: str, rule: dict[str, Any], soma: str) -> str:
+    """Rename a section ``soma`` everywhere in the rule; return the notice."""
+    secs = rule["secs"]
+    if soma not in secs or (soma != "soma" and "soma" in secs):
+        why = "has a section 'soma' already" if soma in secs else f"has no section {soma!r}"
+        raise ModelError(f"{source} {why} (it has {some(secs)}).{closest(soma, secs)}")
+    rule["secs"] = {("soma" if name == soma else name): sec for name, sec in secs.items()}
+    for sec in secs.values():
+        if sec.get("topol", {}).get("parentSec") == soma:
+            sec["topol"]["parentSec"] = "soma"
+    for name, listed in rule.get("secLists", {}).items():
+        rule["secLists"][name] = ["soma" if sec == soma else sec for sec in listed]
+    return f"{source}: section {soma!r} is named 'soma'; name it so in the network too"
+
+
+def _refuse_bare(source: str, secs: dict[str, Any]) -> None:
+    if not any(sec.get("mechs") or sec.get("pointps") for sec in secs.values()):
+        raise ModelError(
+            f"{source} is only a morphology: no section has a mechanism; give biophysics, such as "
+            '{"*": {"mechs": {"pas": {"g": 3e-5, "e": -70}}, "geom": {"cm": 1, "Ra": 150}}}'
+        )
+
+
+def _unusual(source: str, secs: dict[str, Any]) -> list[str]:
+    notices = []
+    if not any(name.startswith("soma") for name in secs):
+        notices.append(
+            f"{source}: no section's name starts with 'soma', which NetPyNE's weightNorm needs; "
+            f"say with soma=... which is the soma (it has {some(secs)})"
+        )
+    roots = [name for name in secs if parent_of(secs, name) is None]
+    if len(roots) > 1:
+        notices.append(f"{source}: {len(roots)} sections have no parent: {some(roots)}")
+    if source.endswith(".swc"):
+        notices.append(
+            f"{source}: an SWC file says nothing of nseg; sections have 1 segment unless the "
+            "biophysics give more"
+        )
+    return notices
