@@ -38,8 +38,8 @@ __all__ = ["app", "fail_in_words", "main"]
 app = typer.Typer(
     name="wscale",
     help="Calibrate the synapses of NetPyNE cells: verified weightNorm tables from target EPSPs.",
-    epilog="Exit codes: 0 all is well; 1 a site failed, an entry misses its target, tables differ or "
-    "a cell is unfit; 2 unusable input; 130 interrupted.",
+    epilog="Exit codes: 0 all is well; 1 a site failed, an entry misses its target, tables differ "
+    "or a cell is unfit; 2 unusable input; 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
