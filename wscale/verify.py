@@ -156,12 +156,17 @@ def verify(
 
 
 def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol) -> Cell:
-    """Lay out one site at each segment's read-out location, and one at each centre."""
-    places = [
-        (site, table.target_at(sec, segment, target_mV))
-        for sec, segment, *_ in table.entries()
-        for site in places_of(model, sec, segment)
-    ]
+    """Lay out a site at each read-out location, and at centres that read another entry."""
+    places = []
+    for sec, segment, *_ in table.entries():
+        own, centre = places_of(model, sec, segment)
+        target = table.target_at(sec, segment, target_mV)
+        places.append((own, target))
+        nseg = number_of_segments(model, sec)
+        if (
+            read_out_index(centre.loc, nseg) % nseg != segment
+        ):  # else it is the same node, scaled so
+            places.append((centre, target))
     targets = tuple(target for _, target in places)
     polarity: Polarity = 1 if targets[0] > 0 else -1
     protocol = dataclasses.replace(protocol, polarity=polarity)
@@ -208,7 +213,7 @@ def _compare(
                 "error": error,
                 "met": response.ok and abs(error) <= tolerance,
                 "centre_reads": read_out_index(centre.loc, number_of_segments(model, sec)),
-                "centre_epsp_mV": responses[centre].epsp_mV,
+                "centre_epsp_mV": responses.get(centre, response).epsp_mV,
             }
         )
     return Verification(model.cell, pd.DataFrame(rows), tolerance)
