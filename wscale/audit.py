@@ -18,13 +18,13 @@ from wscale.bracket import find_weight
 from wscale.checks import check_tolerance, check_window
 from wscale.epsp import Protocol, Response
 from wscale.errors import ConfigError, TableError
-from wscale.execute import run_tasks
 from wscale.loss import Targets
 from wscale.model import Model
-from wscale.plan import Cell, Groups, run_cells
-from wscale.rig import preflight, rig_for
+from wscale.plain import finite
+from wscale.plan import Cell, Groups, check_in_workers, one_by_one, run_cells
+from wscale.rig import rig_for
 from wscale.sites import number_of_segments, select_sections
-from wscale.verdicts import Outcome, Trial, describe, finite, meets
+from wscale.verdicts import Outcome, Trial, describe, meets
 from wscale.verify import check_fit, places_of
 from wscale.weightnorm import WeightNormTable, read_out_index
 
@@ -194,15 +194,13 @@ def audit(
     check_fit(model, table)
     cell, trials = _lay_out(model, table, target_mV, protocol or Protocol())
     check_window(model, cell.protocol)
-    for problem in list(run_tasks(preflight, [model], jobs)):
-        if problem is not None:
-            raise problem
+    check_in_workers([model], jobs)
     [outcomes] = run_cells(
         [cell],
         _try_entries,
         _Setting(tuple(trials), tolerance, last_weight_uS),
         jobs,
-        groups=lambda cell: [(index,) for index in range(len(cell.sites))],
+        groups=one_by_one,
         trials_per_site=3,
         join=_in_order,
     )

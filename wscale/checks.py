@@ -201,7 +201,9 @@ def _check_parameters(model: Model) -> None:
         given.append((f"synMech {label}", entry.pop("mod"), entry))
     known: dict[str, frozenset[str]] = {}
     for where, mechanism, values in given:
-        allowed = known.setdefault(mechanism, parameters_of(mechanism))
+        if mechanism not in known:
+            known[mechanism] = parameters_of(mechanism)
+        allowed = known[mechanism]
         for name in values:
             if name not in allowed and name not in _NETPYNE_KEYS:
                 raise ModelError(

@@ -15,7 +15,7 @@ from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
 from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.model import Model
-from wscale.plan import Cell, Groups, plan_search, run_cells
+from wscale.plan import Cell, Groups, one_by_one, plan_search, run_cells
 from wscale.rig import rig_for
 from wscale.sites import Locations, Site
 from wscale.solution import Interpolation, Solution, solve_on_grid
@@ -210,7 +210,7 @@ def grid(
         _search,
         GridSetting(weights, interpolation, tolerance),
         jobs,
-        groups=lambda cell: [(index,) for index in range(len(cell.sites))],
+        groups=one_by_one,
         trials_per_site=len(weights) + 1,
         join=lambda cell, parts: GridResult(
             cell.model, tuple(sorted(parts, key=lambda part: part.index))

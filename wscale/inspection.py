@@ -16,8 +16,9 @@ from wscale.epsp import Protocol
 from wscale.errors import ConfigError, SelectionError, WscaleError
 from wscale.execute import number_of_jobs, run_tasks
 from wscale.mechanisms import import_neuron
-from wscale.membrane import finite, run_membrane
+from wscale.membrane import run_membrane
 from wscale.model import Model
+from wscale.plain import finite
 from wscale.preparation import settled_before
 from wscale.rig import Rig, preflight, release_rig
 from wscale.simulator import quiet

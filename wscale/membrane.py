@@ -13,9 +13,10 @@ from wscale.checks import STIM
 from wscale.epsp import FloatArray, Protocol
 from wscale.mechanisms import import_neuron
 from wscale.model import Model
-from wscale.simulator import claim_netpyne, keep_globals, quiet
+from wscale.plain import finite
+from wscale.simulator import claim_netpyne, clear_netpyne, keep_globals, quiet
 
-__all__ = ["MembraneRun", "finite", "run_membrane", "slowest_ms"]
+__all__ = ["MembraneRun", "run_membrane", "slowest_ms"]
 
 # The current pulse, how long its response is followed, and where its decay is fitted
 _CLAMP = "wscale current pulse"
@@ -42,9 +43,7 @@ def run_membrane(model: Model, protocol: Protocol, still: bool) -> MembraneRun:
         with quiet():
             return _run(h, sim, model, protocol, still)
     finally:
-        with quiet():
-            sim.clearAll()
-        sim.fih = []
+        clear_netpyne(sim)
         put_back()
 
 
@@ -59,11 +58,6 @@ class MembraneRun:
     rest_mV: dict[str, float | None]
     resistance_MOhm: float | None
     tau_ms: float | None
-
-
-def finite(value: float) -> float | None:
-    """Return a finite number, or None."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _run(h: Any, sim: Any, model: Model, protocol: Protocol, still: bool) -> MembraneRun:

@@ -10,10 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from wscale.errors import ConfigError
-from wscale.job import load_models
 from wscale.model import Model
 from wscale.overrides import parse_overrides
-from wscale.settings import SearchSettings
 from wscale.synapses import parse_synmechs, read_groups, with_synapses
 
 Folder = Annotated[Path, typer.Argument(help="Model folder with cfg.py and netParams.py.")]
@@ -114,6 +112,9 @@ def arguments_of(text: str | None) -> Any:
 
 def chosen_model(options: Mapping[str, Any]) -> Model:
     """Return the model that the options of a command for one cell stand for."""
+    from wscale.job import load_models  # with Matplotlib, which help and completion need not load
+    from wscale.settings import SearchSettings
+
     groups = synapse_groups(options["synmech"], options["factors"], options["synapses"])
     group = options["group"]
     if group is not None or len(groups) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from wscale.errors import ModelError, closest
 
-__all__ = ["choose_cell", "some", "to_plain"]
+__all__ = ["choose_cell", "finite", "some", "to_plain"]
 
 
 def choose_cell(cell: str | None, cell_params: Mapping[str, Any]) -> str:
@@ -69,3 +70,14 @@ def some(names: Iterable[str], most: int = 8) -> str:
     listed = list(names)
     more = f", ... ({len(listed)} in all)" if len(listed) > most else ""
     return ", ".join(repr(name) for name in listed[:most]) + more
+
+
+def finite(value: float | None) -> float | None:
+    """Return a finite number, or None.
+
+    Examples
+    --------
+    >>> finite(float("inf")), finite(1)
+    (None, 1.0)
+    """
+    return float(value) if value is not None and math.isfinite(value) else None

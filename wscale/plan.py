@@ -18,7 +18,7 @@ from wscale.model import Model
 from wscale.rig import preflight, settle
 from wscale.sites import Locations, Site, list_sites, number_of_segments
 
-__all__ = ["Cell", "Groups", "plan_search", "run_cells"]
+__all__ = ["Cell", "Groups", "check_in_workers", "one_by_one", "plan_search", "run_cells"]
 
 Setting = TypeVar("Setting")
 Part = TypeVar("Part")
@@ -75,15 +75,25 @@ def plan_search(
     targets.check(zip(chosen, sites, strict=True))
     for model in chosen:
         check_window(model, protocol)
-    # Every worker is to have at least one, and so import NEURON and NetPyNE now, all at once
-    rounds = -(-number_of_jobs(jobs) // len(chosen)) if chosen else 0
-    for problem in list(run_tasks(preflight, chosen * rounds, jobs)):
-        if problem is not None:
-            raise problem
+    check_in_workers(chosen, jobs)
     return tuple(
         Cell(model, here, tuple(targets.at(model.cell, site) for site in here), protocol)
         for model, here in zip(chosen, sites, strict=True)
     )
+
+
+def check_in_workers(models: Sequence[Model], jobs: int) -> None:
+    """Raise what workers, who load the mechanisms, find wrong with models."""
+    # Every worker is to have at least one, and so import NEURON and NetPyNE now, all at once
+    rounds = -(-number_of_jobs(jobs) // len(models)) if models else 0
+    for problem in list(run_tasks(preflight, [*models] * rounds, jobs)):
+        if problem is not None:
+            raise problem
+
+
+def one_by_one(cell: Cell) -> list[tuple[int, ...]]:
+    """Return groups of one site each: none needs another's outcome."""
+    return [(index,) for index in range(len(cell.sites))]
 
 
 def run_cells(

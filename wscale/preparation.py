@@ -23,7 +23,7 @@ from wscale.errors import ModelError, SelectionError, SimulationError
 from wscale.mechanisms import available_mechanisms, import_neuron
 from wscale.model import Model
 from wscale.settled import Notes, is_settled, settled_state
-from wscale.simulator import claim_netpyne, keep_globals, quiet
+from wscale.simulator import claim_netpyne, clear_netpyne, keep_globals, quiet
 from wscale.sites import Site
 
 __all__ = ["Preparation", "settled_before"]
@@ -103,9 +103,7 @@ class Preparation:
         for name in ("_state", "_netcons", "_soma", "_v"):
             if hasattr(self, name):
                 delattr(self, name)
-        with quiet():
-            self._sim.clearAll()
-        self._sim.fih = []
+        clear_netpyne(self._sim)
         self._put_back()
 
     # ------------------------------------------------------------------ a trial

@@ -11,7 +11,7 @@ from typing import Any
 from wscale.errors import SimulationError
 from wscale.mechanisms import import_neuron
 
-__all__ = ["claim_netpyne", "import_netpyne", "keep_globals", "quiet"]
+__all__ = ["claim_netpyne", "clear_netpyne", "import_netpyne", "keep_globals", "quiet"]
 
 
 def import_netpyne() -> Any:
@@ -37,6 +37,13 @@ def claim_netpyne() -> Any:
             "more jobs, or call netpyne.sim.clearAll() first"
         )
     return sim
+
+
+def clear_netpyne(sim: Any) -> None:
+    """Remove the network that NetPyNE holds, and what it would call at the next initialisation."""
+    with quiet():
+        sim.clearAll()
+    sim.fih = []
 
 
 def keep_globals(h: Any) -> Callable[[], None]:

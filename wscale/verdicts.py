@@ -10,12 +10,13 @@ import numpy as np
 
 from wscale.epsp import Response
 from wscale.model import Model
+from wscale.plain import finite
 from wscale.plan import Cell
 from wscale.sites import number_of_segments
 from wscale.solution import Solution
 from wscale.weightnorm import WeightNormTable, read_out_index
 
-__all__ = ["Outcome", "Trial", "describe", "finite", "meets"]
+__all__ = ["Outcome", "Trial", "describe", "meets"]
 
 # addCellParamsWeightNorm clips entries above this many times the first soma's
 _CLIP = 1000.0
@@ -216,11 +217,6 @@ def meets(response: Response, target_mV: float, tolerance: float) -> bool:
 def _epsp_mV(response: Response | None) -> float:
     """Return the EPSP, mV; NaN where there is none."""
     return math.nan if response is None or response.epsp_mV is None else response.epsp_mV
-
-
-def finite(value: float | None) -> float | None:
-    """Return a finite number, or None."""
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _joined(*parts: str) -> str:

@@ -21,7 +21,7 @@ from wscale.loss import Targets
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
-from wscale.plan import Cell, Groups, run_cells
+from wscale.plan import Cell, Groups, one_by_one, run_cells
 from wscale.rig import release_rig, rig_for
 from wscale.simulator import claim_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
@@ -145,7 +145,7 @@ def verify(
         _measure,
         full_runs,
         jobs,
-        groups=lambda cell: [(index,) for index in range(len(cell.sites))],
+        groups=one_by_one,
         trials_per_site=1,
         join=_by_site,
     )
