@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from test_mechanisms import leak
 
@@ -79,6 +81,8 @@ def test_where_nothing_compiles_it_is_an_error(folders):
     with pytest.raises(CompileError, match=r"(?s)Cannot compile.*one\.mod") as caught:
         prepare_folders(folders[:1])
     assert list(caught.value.files) == ["one.mod"]
+    again = pickle.loads(pickle.dumps(caught.value))  # as it comes from a worker
+    assert (str(again), again.files) == (str(caught.value), caught.value.files)
 
 
 def test_a_folder_that_is_not_there(cache, tmp_path):

@@ -44,9 +44,9 @@ class MechanismError(WscaleError):
 class CompileError(MechanismError):
     """NMODL files do not compile; ``files`` says which, and why."""
 
-    def __init__(self, message: str, files: dict[str, str]) -> None:
-        super().__init__(message)
-        self.files = files
+    def __init__(self, message: str, files: dict[str, str] | None = None) -> None:
+        super().__init__(message)  # the one argument with which a worker's error is made again
+        self.files = files or {}
 
 
 class SimulationError(WscaleError):
