@@ -6,19 +6,14 @@ folder's code does, and what comes back is plain data.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import json
-import os
-import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wscale import errors
+from wscale.child import answer_parent, ask_child
 from wscale.errors import ModelError, WscaleError
 from wscale.modfolders import prepare_folders
 from wscale.plain import choose_cell, to_plain
@@ -68,26 +63,7 @@ def read_folder(
         "overrides": to_plain(overrides or {}, "overrides"),
         "mod": None if prepared is None else prepared.folder,
     }
-    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
-        answer_file = Path(scratch) / "answer.json"
-        run = subprocess.run(
-            [sys.executable, "-m", "wscale.folder", str(answer_file)],
-            input=json.dumps(request),
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)},  # noqa: PTH109
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if not answer_file.is_file():
-            raise ModelError(
-                f"the code in {root} ended its process (exit status {run.returncode}) before "
-                f"netParams was there:\n{(run.stdout + run.stderr)[-2000:]}"
-            )
-        answer: dict[str, Any] = json.loads(answer_file.read_text())
-    if "error" in answer:
-        kind = getattr(errors, answer["error"], ModelError)
-        raise kind(answer["message"])
+    answer = ask_child("wscale.folder", request, root, root, "netParams")
     answer["searched"] = [] if prepared is None else list(prepared.searched)
     answer["notices"] = [] if prepared is None else list(prepared.notices)
     return answer
@@ -98,6 +74,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from wscale.mechanisms import load_mechanisms
     from wscale.overrides import apply_overrides
 
+    sys.path.insert(0, str(Path.cwd()))
     if request["mod"] is not None:
         load_mechanisms(request["mod"])
     cfg = _import("cfg")
@@ -129,16 +106,5 @@ def _import(name: str) -> Any:
     return getattr(module, name)
 
 
-def _main() -> None:
-    answer_file = Path(sys.argv[1])
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            answer = _answer(json.load(sys.stdin))
-    except WscaleError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
-    answer_file.write_text(json.dumps(answer))
-
-
 if __name__ == "__main__":
-    _main()
+    answer_parent(_answer)

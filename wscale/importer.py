@@ -7,18 +7,13 @@ its NEURON clean; what comes back is plain.
 from __future__ import annotations
 
 import ast
-import contextlib
-import json
-import os
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wscale import errors
+from wscale.child import answer_parent, ask_child
 from wscale.errors import ModelError, WscaleError, closest
 from wscale.plain import some, to_plain
 
@@ -72,34 +67,9 @@ def import_cell(
         "arguments": given,
         "mod": None if mod is None else str(Path(mod).resolve()),
     }
-    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
-        answer_file = Path(scratch) / "answer.json"
-        run = subprocess.run(
-            [sys.executable, "-m", "wscale.importer", str(answer_file)],
-            input=json.dumps(request),
-            cwd=file.parent,
-            env={
-                "MPLBACKEND": "Agg",
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),  # noqa: PTH109
-            },
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        said = (run.stdout + run.stderr).strip()[-1500:]
-        if not answer_file.is_file():
-            raise ModelError(
-                f"the code in {file} ended its process (exit status {run.returncode}) before the "
-                f"cell was there:\n{said}"
-            )
-        answer: dict[str, Any] = json.loads(answer_file.read_text())
-    if "error" in answer:
-        kind = getattr(errors, answer["error"], ModelError)
-        raise kind(
-            answer["message"] + (f"\nIt printed:\n{said}" if answer.get("said") and said else "")
-        )
+    answer = ask_child(
+        "wscale.importer", request, file.parent, file, "the cell", {"MPLBACKEND": "Agg"}
+    )
     rule: dict[str, Any] = answer["rule"]
     return rule
 
@@ -218,6 +188,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
     if request["mod"] is not None:
         load_mechanisms(request["mod"])
+    sys.path.insert(0, str(Path(request["file"]).parent))
     h = import_neuron()
     from netpyne import specs
     from netpyne.conversion import neuronPyHoc
@@ -278,17 +249,5 @@ def _refuse_own_voltage(h: Any, file: str, secs: dict[str, Any]) -> None:
     )
 
 
-def _main() -> None:
-    answer_file = Path(sys.argv[1])
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            request = json.load(sys.stdin)
-            sys.path.insert(0, str(Path(request["file"]).parent))
-            answer = _answer(request)
-    except WscaleError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
-    answer_file.write_text(json.dumps(answer))
-
-
 if __name__ == "__main__":
-    _main()
+    answer_parent(_answer)

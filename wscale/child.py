@@ -1,0 +1,95 @@
+"""Code of other people, run in a process of its own: a request goes in, plain data comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wscale import errors
+from wscale.errors import ModelError, WscaleError
+
+__all__ = ["answer_parent", "ask_child"]
+
+
+def ask_child(
+    module: str,
+    request: Mapping[str, Any],
+    cwd: Path,
+    code: Path,
+    missing: str,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run a module in a child process and return its answer.
+
+    Parameters
+    ----------
+    module : str
+        Ends with :func:`answer_parent`.
+    request : mapping
+        What JSON can hold.
+    cwd : Path
+        The child's working directory.
+    code : Path
+        What messages say was run.
+    missing : str
+        What messages say was not there when the process ended.
+    environment : mapping, optional
+        Variables that the child gets where they are not set.
+
+    Returns
+    -------
+    dict
+        The answer.
+
+    Raises
+    ------
+    WscaleError
+        Of the child's own kind; ModelError where its process ended without an answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
+        answer_file = Path(scratch) / "answer.json"
+        run = subprocess.run(
+            [sys.executable, "-m", module, str(answer_file)],
+            input=json.dumps(request),
+            cwd=cwd,
+            env={
+                **(environment or {}),
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),  # noqa: PTH109
+            },
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        said = (run.stdout + run.stderr).strip()[-2000:]
+        if not answer_file.is_file():
+            raise ModelError(
+                f"the code in {code} ended its process (exit status {run.returncode}) before "
+                f"{missing} was there:\n{said}"
+            )
+        answer: dict[str, Any] = json.loads(answer_file.read_text())
+    if "error" in answer:
+        kind = getattr(errors, answer["error"], ModelError)
+        raise kind(
+            answer["message"] + (f"\nIt printed:\n{said}" if answer.get("said") and said else "")
+        )
+    return answer
+
+
+def answer_parent(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Answer the request on standard input; what the code prints goes to standard error."""
+    answer_file = Path(sys.argv[1])
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            content = answer(json.load(sys.stdin))
+    except WscaleError as error:
+        content = {"error": type(error).__name__, "message": str(error)}
+    answer_file.write_text(json.dumps(content))
