@@ -14,7 +14,7 @@ from rich.console import Console
 
 from wscale import Model, Protocol, Rig, list_sites
 from wscale.errors import ConfigError
-from wscale.execute import run_tasks
+from wscale.execute import LocalBackend, run_tasks
 from wscale.inspection import inspect_cell
 from wscale.inspection_table import print_inspection
 from wscale.membrane import slowest_ms
@@ -76,7 +76,7 @@ def neuron_resistance_MOhm(model):
 def test_passive_dendrite_agrees_with_impedance(load):
     model = passive(load("PV_simple", dt=0.05), 2e-4, dendrite=True)
     found = inspect_cell(model, jobs=1)
-    (impedance,) = run_tasks(neuron_resistance_MOhm, [model], 2)
+    (impedance,) = run_tasks(neuron_resistance_MOhm, [model], LocalBackend(1))
     assert found.dynamics.input_resistance_MOhm == pytest.approx(impedance, rel=1e-3)
     assert found.dynamics.time_constant_ms == pytest.approx(5.0, rel=0.01)  # all Rm and Cm equal
     assert (found.sections[1].nearest_um, found.sections[1].farthest_um) == pytest.approx(

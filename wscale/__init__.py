@@ -11,9 +11,12 @@ from wscale.cells import CellRule, read_cell
 from wscale.compare import Comparison, compare
 from wscale.epsp import Protocol, Response, measure
 from wscale.errors import WscaleError
+from wscale.execute import LocalBackend
 from wscale.grid import GridResult, grid
 from wscale.inspection import Inspection, inspect_cell
 from wscale.loss import Targets, loss_mV2
+from wscale.journal import Journals
+from wscale.limits import Limits
 from wscale.model import Model
 from wscale.rig import Rig
 from wscale.sites import Site, list_sites
@@ -29,6 +32,9 @@ __all__ = [
     "Comparison",
     "GridResult",
     "Inspection",
+    "Journals",
+    "Limits",
+    "LocalBackend",
     "Model",
     "Protocol",
     "Response",

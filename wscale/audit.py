@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,7 +21,8 @@ from wscale.errors import ConfigError, TableError
 from wscale.loss import Targets
 from wscale.model import Model
 from wscale.plain import finite
-from wscale.plan import Cell, Groups, check_in_workers, one_by_one, run_cells
+from wscale.execute import backend_for
+from wscale.plan import Cell, Search, one_by_one, run
 from wscale.rig import rig_for
 from wscale.sites import number_of_segments, select_sections
 from wscale.verdicts import Outcome, Trial, describe, meets
@@ -194,16 +195,18 @@ def audit(
     check_fit(model, table)
     cell, trials = _lay_out(model, table, target_mV, protocol or Protocol())
     check_window(model, cell.protocol)
-    check_in_workers([model], jobs)
-    [outcomes] = run_cells(
-        [cell],
-        _try_entries,
-        _Setting(tuple(trials), tolerance, last_weight_uS),
-        jobs,
-        groups=one_by_one,
+    search = Search(
+        method="audit",
+        cells=(cell,),
+        setting=_Setting(tuple(trials), tolerance, last_weight_uS),
+        function=_try_entries,
+        failed=lambda _cell, index, _, reason: Outcome(index, Response("failed", reason)),
+        chains=one_by_one,
         trials_per_site=3,
-        join=_in_order,
+        join=lambda _, outcomes: outcomes,
+        part=Outcome,
     )
+    [outcomes] = run(search, backend_for(jobs))
     rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS)
     left_out = tuple(sec for sec in select_sections(model) if sec not in table.weight_norm)
     return Audit(model.cell, pd.DataFrame(rows), tolerance, left_out)
@@ -250,16 +253,11 @@ def _lay_out(
     return Cell(model, tuple(sites), tuple(targets), protocol), trials
 
 
-def _try_entries(cell: Cell, groups: Groups, setting: _Setting) -> list[Outcome]:
+def _try_entries(
+    cell: Cell, indices: Sequence[int], _before: Sequence[Outcome], setting: _Setting
+) -> list[Outcome]:
     """Simulate some entries, and search the right weight where they miss (in a worker)."""
-    outcomes = []
-    for index in (index for group in groups for index in group):
-        try:
-            outcomes.append(_try_entry(cell, index, setting))
-        except Exception as error:  # the reason belongs to the outcome; the others go on
-            response = Response("failed", f"{type(error).__name__}: {error}")
-            outcomes.append(Outcome(index, response))
-    return outcomes
+    return [_try_entry(cell, index, setting) for index in indices]
 
 
 def _try_entry(cell: Cell, index: int, setting: _Setting) -> Outcome:
@@ -298,7 +296,3 @@ def _line_beyond_grid(
         return None
     rise = (last.epsp_mV - before.epsp_mV) / (last_uS - before_uS)
     return None if rise == 0 else last_uS + (target_mV - last.epsp_mV) / rise
-
-
-def _in_order(_: Cell, outcomes: list[Outcome]) -> list[Outcome]:
-    return sorted(outcomes, key=lambda outcome: outcome.index)

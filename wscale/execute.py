@@ -1,18 +1,59 @@
-"""Spreading tasks over processes: the same function and the same numbers for any number of jobs."""
+"""Back ends: where calls are run. The same function and the same numbers for any of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any, Protocol, TypeVar
 
-import joblib
+import loky
 
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, SimulationError
+from wscale.limits import Limits
+from wscale.slots import Slot, WorkerDied
 
-__all__ = ["number_of_jobs", "run_tasks"]
+__all__ = ["Backend", "LocalBackend", "backend_for", "number_of_jobs", "run_tasks"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+# How often a wait for workers is looked after, s
+TICK_s = 0.5
+
+
+class Backend(Protocol):
+    """Workers, each of which runs one call at a time in a process of its own.
+
+    Attributes
+    ----------
+    limits : Limits
+        What a worker may use.
+    """
+
+    limits: Limits
+
+    def workers(self) -> list[str]:
+        """Return the names of the workers that there are now; they may come and go."""
+
+    def submit(
+        self, worker: str, function: Callable[..., Any], /, *args: Any, fresh: bool = False
+    ) -> Future[Any]:
+        """Call a function in a worker; :class:`wscale.slots.WorkerDied` where its process ends.
+
+        Parameters
+        ----------
+        worker : str
+            Where to; another one may do it where this one is gone.
+        function : callable
+            A module's function, which can be pickled as its arguments and what it returns.
+        fresh : bool
+            In a new process, which ends with the call.
+        """
+
+    def stop(self) -> None:
+        """End all calls at once."""
 
 
 def number_of_jobs(jobs: int = -1) -> int:
@@ -37,39 +78,113 @@ def number_of_jobs(jobs: int = -1) -> int:
         raise ConfigError(
             f"jobs = {jobs!r}; allowed are 1, 2, ... or -1 for all cores, -2 for all but one"
         )
-    return int(joblib.effective_n_jobs(jobs))
+    return jobs if jobs > 0 else max(int(loky.cpu_count()) + 1 + jobs, 1)
+
+
+# The worker processes of this process: kept, since each has NEURON and NetPyNE loaded
+_slots: list[Slot] = []
+_slots_lock = Lock()
+
+
+class LocalBackend:
+    """Worker processes on this machine.
+
+    Parameters
+    ----------
+    jobs : int
+        How many, see :func:`number_of_jobs`.
+    limits : Limits, optional
+        What each may use.
+
+    Examples
+    --------
+    >>> backend = LocalBackend(jobs=2)
+    >>> backend.workers()
+    ['0', '1']
+    >>> backend.submit("0", abs, -3).result()
+    3
+    """
+
+    def __init__(self, jobs: int = -1, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._names = [str(number) for number in range(number_of_jobs(jobs))]
+
+    def workers(self) -> list[str]:
+        """Return the names of the workers."""
+        return self._names
+
+    def submit(
+        self, worker: str, function: Callable[..., Any], /, *args: Any, fresh: bool = False
+    ) -> Future[Any]:
+        """Call a function in a worker, see :class:`Backend`."""
+        with _slots_lock:
+            _slots.extend(Slot() for _ in range(len(_slots), int(worker) + 1))
+            return _slots[int(worker)].submit(function, *args, fresh=fresh)
+
+    def stop(self) -> None:
+        """End the processes at once; the next call starts new ones."""
+        with _slots_lock:
+            slots, _slots[:] = _slots[:], []
+        for slot in slots:
+            slot.close()
+
+
+def backend_for(jobs: int, backend: Backend | None = None) -> Backend:
+    """Return the back end that is given, or this machine's with so many jobs."""
+    if backend is None:
+        return LocalBackend(jobs)
+    number_of_jobs(jobs)
+    return backend
 
 
 def run_tasks(
-    function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int = -1
+    function: Callable[[Task], Result], tasks: Iterable[Task], backend: Backend
 ) -> Iterator[Result]:
     """Run a function on every task and yield the results as they finish, in any order.
 
     Parameters
     ----------
     function : callable
-        Takes a task; both can be pickled. It runs in worker processes (loky), or in this process
-        where there is one job.
+        Takes a task; both can be pickled.
     tasks : iterable
         What to do.
-    jobs : int
-        Number of processes, see :func:`number_of_jobs`.
+    backend : Backend
+        Where.
 
     Yields
     ------
     Result
         What the function returned.
 
+    Raises
+    ------
+    SimulationError
+        A worker's process ended.
+
     Examples
     --------
-    >>> sorted(run_tasks(abs, [-2, 1, -3], jobs=1))
+    >>> sorted(run_tasks(abs, [-2, 1, -3], LocalBackend(jobs=2)))
     [1, 2, 3]
     """
-    parallel = joblib.Parallel(
-        n_jobs=number_of_jobs(jobs),
-        backend="loky",
-        return_as="generator_unordered",
-        batch_size=1,
-        pre_dispatch="2*n_jobs",
-    )
-    yield from parallel(joblib.delayed(function)(task) for task in tasks)
+    waiting = list(reversed(list(tasks)))
+    busy: set[str] = set()
+    done: SimpleQueue[tuple[str, Future[Result]]] = SimpleQueue()
+    try:
+        while waiting or busy:
+            for worker in backend.workers():
+                if waiting and worker not in busy:
+                    busy.add(worker)
+                    future = backend.submit(worker, function, waiting.pop())
+                    future.add_done_callback(lambda f, worker=worker: done.put((worker, f)))  # type: ignore[misc]
+            try:
+                worker, future = done.get(timeout=TICK_s)
+            except Empty:
+                continue
+            busy.discard(worker)
+            yield future.result()
+    except WorkerDied as death:
+        backend.stop()
+        raise SimulationError(f"a worker could not do its work: {death}") from death
+    except BaseException:
+        backend.stop()
+        raise

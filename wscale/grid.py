@@ -15,7 +15,9 @@ from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
 from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.model import Model
-from wscale.plan import Cell, Groups, one_by_one, plan_search, run_cells
+from wscale.execute import Backend, backend_for
+from wscale.journal import Journals
+from wscale.plan import Cell, Search, one_by_one, plan_cells, run
 from wscale.rig import rig_for
 from wscale.sites import Locations, Site
 from wscale.solution import Interpolation, Solution, solve_on_grid
@@ -26,6 +28,7 @@ __all__ = [
     "SiteResult",
     "check_weights",
     "grid",
+    "plan_grid",
 ]
 
 
@@ -150,6 +153,8 @@ def grid(
     tolerance: float = 1e-3,
     protocol: Protocol | None = None,
     jobs: int = -1,
+    backend: Backend | None = None,
+    journals: Journals | None = None,
     on_result: Callable[[SiteResult], None] | None = None,
     on_cell: Callable[[GridResult], None] | None = None,
 ) -> list[GridResult]:
@@ -171,6 +176,10 @@ def grid(
         Window and thresholds; the polarity follows the targets.
     jobs : int
         Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
+    backend : Backend, optional
+        Other workers than ``jobs`` of this machine, see :class:`wscale.execute.Backend`.
+    journals : Journals, optional
+        Keeps outcomes in a results folder as they come, and continues from there.
     on_result : callable, optional
         Called with each :class:`SiteResult` as it arrives.
     on_cell : callable, optional
@@ -194,8 +203,36 @@ def grid(
     >>> result.table().counts, len(result.frame)
     ({'ok': 2}, 8)
     """
+    search = plan_grid(
+        models,
+        weights_uS,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        interpolation=interpolation,
+        tolerance=tolerance,
+        protocol=protocol,
+    )
+    workers = backend_for(jobs, backend)
+    return run(search, workers, journals=journals, on_result=on_result, on_cell=on_cell)
+
+
+def plan_grid(
+    models: Model | Sequence[Model],
+    weights_uS: Sequence[float],
+    *,
+    sections: str | Sequence[str] | None = None,
+    locations: Locations = "every",
+    exclude: Sequence[str] = (),
+    targets: Targets | float = 0.5,
+    interpolation: Interpolation = "monotone",
+    tolerance: float = 1e-3,
+    protocol: Protocol | None = None,
+) -> Search[SiteResult, GridResult]:
+    """Check what :func:`grid` is given, and return the search that it runs."""
     weights = check_weights(weights_uS)
-    cells = plan_search(
+    cells = plan_cells(
         models,
         sections=sections,
         locations=locations,
@@ -203,50 +240,50 @@ def grid(
         targets=targets,
         tolerance=tolerance,
         protocol=protocol,
-        jobs=jobs,
     )
-    return run_cells(
-        cells,
-        _search,
-        GridSetting(weights, interpolation, tolerance),
-        jobs,
-        groups=one_by_one,
+    return Search(
+        method="grid",
+        cells=cells,
+        setting=GridSetting(weights, interpolation, tolerance),
+        function=_search,
+        failed=_failed,
+        chains=one_by_one,
         trials_per_site=len(weights) + 1,
-        join=lambda cell, parts: GridResult(
-            cell.model, tuple(sorted(parts, key=lambda part: part.index))
-        ),
-        on_result=on_result,
-        on_cell=on_cell,
+        join=lambda cell, parts: GridResult(cell.model, tuple(parts)),
+        part=SiteResult,
     )
 
 
-def _search(cell: Cell, groups: Groups, setting: GridSetting) -> list[SiteResult]:
-    return [_search_site(cell, index, setting) for group in groups for index in group]
+def _search(
+    cell: Cell, indices: Sequence[int], _before: Sequence[SiteResult], setting: GridSetting
+) -> list[SiteResult]:
+    return [_search_site(cell, index, setting) for index in indices]
 
 
 def _search_site(cell: Cell, index: int, setting: GridSetting) -> SiteResult:
     """Run all weights at one site and solve for its target (in a worker)."""
     start = time.perf_counter()
-    site, target_mV = cell.sites[index], cell.targets_mV[index]
-    weights = setting.weights_uS
-    try:
-        rig = rig_for(cell.model, cell.sites, cell.protocol)
-    except Exception as error:  # the reason belongs to the outcome; the neighbours go on
-        failure = Response("failed", f"{type(error).__name__}: {error}")
-        responses = [failure] * len(weights)
-        solution = Solution("failed", target_mV, reason=failure.reason)
-    else:
-        responses = rig.respond([(site, weight) for weight in weights])
-        solution = solve_on_grid(
-            weights,
-            responses,
-            target_mV,
-            lambda weight: rig.respond([(site, weight)])[0],
-            setting.interpolation,
-            setting.tolerance,
-        )
+    site, weights = cell.sites[index], setting.weights_uS
+    rig = rig_for(cell.model, cell.sites, cell.protocol)
+    responses = rig.respond([(site, weight) for weight in weights])
+    solution = solve_on_grid(
+        weights,
+        responses,
+        cell.targets_mV[index],
+        lambda weight: rig.respond([(site, weight)])[0],
+        setting.interpolation,
+        setting.tolerance,
+    )
     seconds = time.perf_counter() - start
     return SiteResult(cell.model.cell, index, site, weights, tuple(responses), solution, seconds)
+
+
+def _failed(cell: Cell, index: int, setting: GridSetting, reason: str) -> SiteResult:
+    """Return the outcome of a site that could not be searched."""
+    responses = (Response("failed", reason),) * len(setting.weights_uS)
+    solution = Solution("failed", cell.targets_mV[index], reason=reason)
+    site = cell.sites[index]
+    return SiteResult(cell.model.cell, index, site, setting.weights_uS, responses, solution, 0.0)
 
 
 def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from wscale.checks import check_window
 from wscale.epsp import Protocol
 from wscale.errors import ConfigError, SelectionError, WscaleError
-from wscale.execute import number_of_jobs, run_tasks
+from wscale.execute import LocalBackend, number_of_jobs, run_tasks
 from wscale.mechanisms import import_neuron
 from wscale.membrane import run_membrane
 from wscale.model import Model
@@ -231,7 +231,7 @@ def inspect_cell(
     check_window(model, protocol)
     found = _describe(model, protocol, weights, number_of_jobs(jobs))
     if not found.problems:
-        (found,) = run_tasks(_measured, [(model, protocol, found)], 2)  # 1 would be this process
+        (found,) = run_tasks(_measured, [(model, protocol, found)], LocalBackend(1))
     return found
 
 

@@ -24,13 +24,14 @@ from rich.progress import (
 from rich.table import Table
 
 from wscale.errors import TableError
-from wscale.execute import number_of_jobs
-from wscale.grid import GridResult, SiteResult, grid
+from wscale.execute import Backend, backend_for, number_of_jobs
+from wscale.grid import GridResult, SiteResult, plan_grid
+from wscale.journal import Journals
 from wscale.model import Model
+from wscale.plan import Search, run
 from wscale.plots import plot_search
 from wscale.settings import SearchSettings
-from wscale.sites import list_sites
-from wscale.solve import SolvedSite, SolveResult, solve
+from wscale.solve import SolvedSite, SolveResult, plan_solve
 from wscale.store import make_folder, provenance, write_atomically
 from wscale.synapses import with_synapses
 from wscale.verify import Verification, verify
@@ -60,11 +61,16 @@ def run_search(
     *,
     method: Method = "grid",
     jobs: int = -1,
+    backend: Backend | None = None,
     command: Sequence[str] = (),
     verified: bool = False,
+    fresh: bool = False,
+    retry_failed: bool = False,
     console: Console | None = None,
 ) -> bool:
     """Search all cells, write tables, figures and results.json, and print a summary.
+
+    Each finished site is in the folder's journal at once; the same call continues from there.
 
     Parameters
     ----------
@@ -76,10 +82,14 @@ def run_search(
         The exhaustive search over weights, or the targeted one (:func:`wscale.solve`).
     jobs : int
         Number of worker processes.
+    backend : Backend, optional
+        Other workers than ``jobs`` of this machine.
     command : sequence of str
         What the user called, for the provenance.
     verified : bool
         Load each table into a NetPyNE network afterwards and measure it (:func:`wscale.verify`).
+    fresh, retry_failed : bool
+        Begin anew, or search failed sites again; see :class:`wscale.Journals`.
     console : rich.console.Console, optional
         Where progress and summary go.
 
@@ -91,51 +101,68 @@ def run_search(
     Raises
     ------
     WscaleError
-        Unusable input, before any simulation.
+        Unusable input, before any simulation; a disk that is full.
     """
     console = console or Console()
     start = time.perf_counter()
-    number_of_jobs(jobs)
+    workers = backend_for(jobs, backend)
     folder = Path(out)
-    for part in ("weightNorm", "figures", *(("grid_batch",) if method == "grid" else ())):
-        make_folder(folder / part)
-    with console.status("reading cells, compiling mechanisms where they are new"):
-        models = load_models(settings)
-        runs = _by_group(settings, models)
-    for notice in dict.fromkeys(n for _, cells in runs for model in cells for n in model.notices):
-        console.print(f"[yellow]notice[/]: {escape(notice)}", highlight=False, soft_wrap=True)
+    with Journals(folder, fresh=fresh, retry_failed=retry_failed, command=command) as journals:
+        for part in ("weightNorm", "figures", *(("grid_batch",) if method == "grid" else ())):
+            make_folder(folder / part)
+        with console.status("reading cells, compiling mechanisms where they are new"):
+            models = load_models(settings)
+            runs = _by_group(settings, models)
+        for notice in dict.fromkeys(n for _, cells in runs for c in cells for n in c.notices):
+            console.print(f"[yellow]notice[/]: {escape(notice)}", highlight=False, soft_wrap=True)
+        searches = [(own, _planned(own, cells, method)) for own, cells in runs]
+        journals.check([search for _, search in searches])
 
-    entries: dict[str, dict[str, Any]] = {}
+        entries: dict[str, dict[str, Any]] = {}
+        results: list[GridResult | SolveResult] = []
+        for own, search in searches:
 
-    results: list[GridResult | SolveResult] = []
-    for own, cells in runs:
+            def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
+                """Write a cell as soon as it is finished."""
+                origin = journals.command(result.model.label)
+                entries[result.model.label] = _write_cell(result, own, folder, origin)
+                _write_summary(folder, entries, time.perf_counter() - start, workers)
 
-        def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
-            """Write a cell as soon as it is finished."""
-            entries[result.model.label] = _write_cell(result, own, folder, command)
-            _write_summary(folder, entries, time.perf_counter() - start, jobs)
-
-        results += _search(own, cells, method, jobs, console, keep)
-    verifications: dict[str, Verification] = {}
-    if verified:
-        loadable = [
-            (result.model, result.table())
-            for result in results
-            if entries[result.model.label]["files"]["weightNorm_pkl"] is not None
-        ]
-        with console.status("verifying the tables in NetPyNE networks"):
-            checks = verify(
-                loadable, protocol=settings.protocol, tolerance=settings.tolerance, jobs=jobs
-            )
-        for (model, _), check in zip(loadable, checks, strict=True):
-            verifications[model.label] = check
-            _write_verification(model.label, check, entries[model.label], folder)
-    wall = time.perf_counter() - start
-    _write_summary(folder, entries, wall, jobs)
-    plot_search(results, folder / "figures" / "search.png")
+            results += _run(search, workers, journals, console, keep)
+        verifications = {}
+        if verified:
+            verifications = _verified(results, settings, workers, entries, folder, console)
+        wall = time.perf_counter() - start
+        _write_summary(folder, entries, wall, workers)
+        plot_search(results, folder / "figures" / "search.png")
     _print_summary(results, verifications, wall, folder, console)
     failed = any(s.status == "failed" for result in results for _, s in result.solutions)
     return not failed and all(check.passed for check in verifications.values())
+
+
+def _verified(
+    results: Sequence[GridResult | SolveResult],
+    settings: SearchSettings,
+    workers: Backend,
+    entries: dict[str, dict[str, Any]],
+    folder: Path,
+    console: Console,
+) -> dict[str, Verification]:
+    """Load the tables that were written into networks, and keep what they give there."""
+    loadable = [
+        (result.model, result.table())
+        for result in results
+        if entries[result.model.label]["files"]["weightNorm_pkl"] is not None
+    ]
+    with console.status("verifying the tables in NetPyNE networks"):
+        checks = verify(
+            loadable, protocol=settings.protocol, tolerance=settings.tolerance, backend=workers
+        )
+    verifications = {}
+    for (model, _), check in zip(loadable, checks, strict=True):
+        verifications[model.label] = check
+        _write_verification(model.label, check, entries[model.label], folder)
+    return verifications
 
 
 def _by_group(
@@ -150,18 +177,30 @@ def _by_group(
     ]
 
 
-def _search(
-    settings: SearchSettings,
-    models: list[Model],
-    method: Method,
-    jobs: int,
+def _planned(settings: SearchSettings, models: list[Model], method: Method) -> Search[Any, Any]:
+    common: dict[str, Any] = {
+        "sections": settings.sections,
+        "locations": settings.locations,
+        "exclude": settings.exclude,
+        "targets": settings.targets,
+        "tolerance": settings.tolerance,
+        "protocol": settings.protocol,
+    }
+    if method == "norm":
+        return plan_solve(models, **common)
+    weights, interpolation = settings.weights_uS, settings.interpolation
+    return plan_grid(models, weights, interpolation=interpolation, **common)
+
+
+def _run(
+    search: Search[Any, Any],
+    workers: Backend,
+    journals: Journals,
     console: Console,
     keep: Callable[[GridResult | SolveResult], None],
 ) -> Sequence[GridResult | SolveResult]:
-    total = sum(
-        len(list_sites(model, settings.sections, settings.locations, settings.exclude))
-        for model in models
-    )
+    total = sum(len(cell.sites) for cell in search.cells)
+    group = search.cells[0].model.group
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -172,27 +211,24 @@ def _search(
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        bar = progress.add_task(f"{method} search {models[0].group}".strip(), total=total, trials=0)
+        bar = progress.add_task(f"{search.method} search {group}".strip(), total=total, trials=0)
+        done = 0
 
         def advance(result: SiteResult | SolvedSite) -> None:
-            done = progress.tasks[0].fields["trials"] + result.trials
-            progress.update(bar, advance=1, trials=done)
+            nonlocal done
+            done += 1
+            trials = progress.tasks[0].fields["trials"] + result.trials
+            progress.update(bar, advance=1, trials=trials)
 
-        common: dict[str, Any] = {
-            "sections": settings.sections,
-            "locations": settings.locations,
-            "exclude": settings.exclude,
-            "targets": settings.targets,
-            "tolerance": settings.tolerance,
-            "protocol": settings.protocol,
-            "jobs": jobs,
-            "on_result": advance,
-            "on_cell": keep,
-        }
-        if method == "norm":
-            return solve(models, **common)
-        weights, interpolation = settings.weights_uS, settings.interpolation
-        return grid(models, weights, interpolation=interpolation, **common)
+        try:
+            return run(search, workers, journals=journals, on_result=advance, on_cell=keep)
+        except KeyboardInterrupt:
+            console.print(
+                f"{done} of {total} sites are in {journals.folder}; the same command continues",
+                highlight=False,
+                soft_wrap=True,
+            )
+            raise
 
 
 def _write_cell(
@@ -251,7 +287,7 @@ def _write_verification(
 
 
 def _write_summary(
-    folder: Path, entries: dict[str, dict[str, Any]], wall: float, jobs: int
+    folder: Path, entries: dict[str, dict[str, Any]], wall: float, workers: Backend
 ) -> None:
     path = folder / "results.json"
     earlier: dict[str, Any] = {}
@@ -265,7 +301,7 @@ def _write_summary(
         "last_run": {
             "cells": list(entries),
             "wall_seconds": round(wall, 3),
-            "jobs": number_of_jobs(jobs),
+            "jobs": len(workers.workers()),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     }

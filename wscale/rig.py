@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from wscale.checks import check_mechanisms, check_window
 from wscale.epsp import FloatArray, Protocol, Response, measure
 from wscale.errors import SelectionError, WscaleError
+from wscale.limits import timed
 from wscale.mechanisms import load_mechanisms
 from wscale.model import Model
-from wscale.preparation import Preparation, settled_before
+from wscale.preparation import Preparation
 from wscale.simulator import import_netpyne
 from wscale.sites import Site
 
-__all__ = ["Rig", "preflight", "release_rig", "rig_for", "settle"]
+__all__ = ["Rig", "preflight", "release_rig", "rig_for"]
 
 # By how much the response must have fallen from its peak before the rest is looked at
 _FALL = {"peak": 0.01, "half": 0.5}
@@ -101,7 +102,8 @@ class Rig:
         responses = []
         for site, weight_uS in trials:
             try:
-                v, whole = self._until_certain(site, weight_uS)
+                with timed():
+                    v, whole = self._until_certain(site, weight_uS)
             except RuntimeError as error:  # how hoc errors arrive in Python
                 responses.append(Response("failed", f"NEURON: {error}"))
                 continue
@@ -224,12 +226,6 @@ def rig_for(model: Model, sites: Sequence[Site], protocol: Protocol) -> Rig:
     release_rig()
     _current = Rig(model, sites, protocol)
     return _current
-
-
-def settle(model: Model, sites: Sequence[Site], protocol: Protocol) -> None:
-    """Settle a cell where no process has done so before, ready for its trials (in a worker)."""
-    if preflight(model) is None and not settled_before(model, sites, protocol):
-        rig_for(model, sites, protocol)
 
 
 def release_rig() -> None:

@@ -17,18 +17,27 @@ from wscale.bracket import find_weight
 from wscale.epsp import Protocol
 from wscale.loss import Targets
 from wscale.model import Model
-from wscale.plan import Cell, Groups, plan_search, run_cells
+from wscale.execute import Backend, backend_for
+from wscale.journal import Journals
+from wscale.plan import Cell, Search, plan_cells, run
 from wscale.rig import Rig, rig_for
 from wscale.sites import Locations, Site
 from wscale.solution import Solution
 from wscale.weightnorm import WeightNormTable
 
-__all__ = ["SolveResult", "SolvedSite", "solve"]
+__all__ = ["SolveResult", "SolvedSite", "plan_solve", "solve"]
 
 # The frequency at which transfer impedances rank sites best, for EPSPs of some milliseconds' rise
 _FREQUENCY_HZ = 60.0
 # First guess before anything was measured: a unitary weight of the models in the literature
 _FIRST_WEIGHT_uS = 5e-4
+
+
+@dataclass(frozen=True)
+class SolveSetting:
+    """What a worker needs to search a site beside its place and target."""
+
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,8 @@ def solve(
     tolerance: float = 1e-3,
     protocol: Protocol | None = None,
     jobs: int = -1,
+    backend: Backend | None = None,
+    journals: Journals | None = None,
     on_result: Callable[[SolvedSite], None] | None = None,
     on_cell: Callable[[SolveResult], None] | None = None,
 ) -> list[SolveResult]:
@@ -104,6 +115,10 @@ def solve(
         Window and thresholds; the polarity follows the targets.
     jobs : int
         Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
+    backend : Backend, optional
+        Other workers than ``jobs`` of this machine, see :class:`wscale.execute.Backend`.
+    journals : Journals, optional
+        Keeps outcomes in a results folder as they come, and continues from there.
     on_result : callable, optional
         Called with each :class:`SolvedSite` as it arrives.
     on_cell : callable, optional
@@ -127,7 +142,7 @@ def solve(
     >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
     [0.559, 0.561]
     """
-    cells = plan_search(
+    search = plan_solve(
         models,
         sections=sections,
         locations=locations,
@@ -135,18 +150,41 @@ def solve(
         targets=targets,
         tolerance=tolerance,
         protocol=protocol,
-        jobs=jobs,
     )
-    return run_cells(
-        cells,
-        _solve_sections,
-        tolerance,
-        jobs,
-        groups=_sections,
+    workers = backend_for(jobs, backend)
+    return run(search, workers, journals=journals, on_result=on_result, on_cell=on_cell)
+
+
+def plan_solve(
+    models: Model | Sequence[Model],
+    *,
+    sections: str | Sequence[str] | None = None,
+    locations: Locations = "every",
+    exclude: Sequence[str] = (),
+    targets: Targets | float = 0.5,
+    tolerance: float = 1e-3,
+    protocol: Protocol | None = None,
+) -> Search[SolvedSite, SolveResult]:
+    """Check what :func:`solve` is given, and return the search that it runs."""
+    cells = plan_cells(
+        models,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        tolerance=tolerance,
+        protocol=protocol,
+    )
+    return Search(
+        method="norm",
+        cells=cells,
+        setting=SolveSetting(tolerance),
+        function=_solve_chain,
+        failed=_failed,
+        chains=_sections,
         trials_per_site=2,
         join=_joined,
-        on_result=on_result,
-        on_cell=on_cell,
+        part=SolvedSite,
     )
 
 
@@ -157,38 +195,46 @@ def _sections(cell: Cell) -> list[tuple[int, ...]]:
 
 
 def _joined(cell: Cell, parts: list[SolvedSite]) -> SolveResult:
-    ordered = sorted(parts, key=lambda part: part.index)
-    pairs = tuple((part.site, part.solution) for part in ordered)
+    pairs = tuple((part.site, part.solution) for part in parts)
     return SolveResult(cell.model, pairs, sum(part.seconds for part in parts))
 
 
-def _solve_sections(cell: Cell, groups: Groups, tolerance: float) -> list[SolvedSite]:
-    """Solve the sites of some sections, each from its neighbours' outcomes (in a worker)."""
+def _solve_chain(
+    cell: Cell, indices: Sequence[int], before: Sequence[SolvedSite], setting: SolveSetting
+) -> list[SolvedSite]:
+    """Solve sites of a section, each from the outcomes of those before it (in a worker)."""
+    rig = rig_for(cell.model, cell.sites, cell.protocol)
+    linear = _linear_weights(rig)
+    # How far the outcomes are from their first guesses, by location
+    found = [(part.site.loc, _ratio(part, linear)) for part in before if part.solution.weight_norm]
     solved = []
-    for group in groups:
-        found: list[tuple[float, float]] = []  # how far from the first guess, by location
-        for index in group:
-            start = time.perf_counter()
-            site, target_mV = cell.sites[index], cell.targets_mV[index]
-            try:
-                rig = rig_for(cell.model, cell.sites, cell.protocol)
-                per_mV = _linear_weights(rig)[site]
-            except Exception as error:  # the reason belongs to the outcome; the neighbours go on
-                reason = f"{type(error).__name__}: {error}"
-                solution = Solution("failed", target_mV, reason=reason)
-            else:
-                solution = find_weight(
-                    lambda weight, rig=rig, site=site: rig.respond([(site, weight)])[0],  # type: ignore[misc]
-                    target_mV,
-                    per_mV * abs(target_mV) * _continued(found, site.loc),
-                    tolerance,
-                )
-            if solution.weight_norm is not None and solution.residual is not None:
-                exact = solution.weight_norm / (1.0 + solution.residual)  # nearer than tolerance
-                found.append((site.loc, exact / per_mV))
-            seconds = time.perf_counter() - start
-            solved.append(SolvedSite(cell.model.cell, index, site, solution, seconds))
+    for index in indices:
+        start = time.perf_counter()
+        site, target_mV = cell.sites[index], cell.targets_mV[index]
+        solution = find_weight(
+            lambda weight, site=site: rig.respond([(site, weight)])[0],  # type: ignore[misc]
+            target_mV,
+            linear[site] * abs(target_mV) * _continued(found, site.loc),
+            setting.tolerance,
+        )
+        seconds = time.perf_counter() - start
+        part = SolvedSite(cell.model.cell, index, site, solution, seconds)
+        if solution.weight_norm:
+            found.append((site.loc, _ratio(part, linear)))
+        solved.append(part)
     return solved
+
+
+def _ratio(part: SolvedSite, linear: dict[Site, float]) -> float:
+    solution = part.solution
+    exact = (solution.weight_norm or 0.0) / (1.0 + (solution.residual or 0.0))  # than tolerance
+    return exact / linear[part.site]
+
+
+def _failed(cell: Cell, index: int, setting: SolveSetting, reason: str) -> SolvedSite:
+    """Return the outcome of a site that could not be searched."""
+    solution = Solution("failed", cell.targets_mV[index], reason=reason)
+    return SolvedSite(cell.model.cell, index, cell.sites[index], solution, 0.0)
 
 
 def _continued(found: Sequence[tuple[float, float]], loc: float) -> float:

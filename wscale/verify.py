@@ -16,12 +16,12 @@ import pandas as pd
 from wscale.checks import check_tolerance, check_window
 from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
-from wscale.execute import run_tasks
+from wscale.execute import Backend, backend_for, run_tasks
 from wscale.loss import Targets
 from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
-from wscale.plan import Cell, Groups, one_by_one, run_cells
+from wscale.plan import Cell, Search, one_by_one, run
 from wscale.rig import release_rig, rig_for
 from wscale.simulator import claim_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
@@ -79,6 +79,7 @@ def verify(
     protocol: Protocol | None = None,
     tolerance: float = 1e-3,
     jobs: int = -1,
+    backend: Backend | None = None,
     full_runs: bool = False,
 ) -> list[Verification]:
     """Load tables into NetPyNE networks and measure one unit synapse per segment.
@@ -99,6 +100,8 @@ def verify(
         Largest relative error that counts as met.
     jobs : int
         Number of worker processes.
+    backend : Backend, optional
+        Other workers than ``jobs`` of this machine.
     full_runs : bool
         Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
         in place of restoring the settled state: slower, the same numbers.
@@ -131,24 +134,28 @@ def verify(
         check_fit(model, table)
         check_window(model, protocol)
     loads = [(number, model, table.capped()) for number, (model, table) in enumerate(cells)]
+    workers = backend_for(jobs, backend)
     scaled: dict[int, Model] = {}
-    for number, outcome in list(run_tasks(_load_table, loads, jobs)):
+    for number, outcome in list(run_tasks(_load_table, loads, workers)):
         if isinstance(outcome, WscaleError):
             raise outcome
         scaled[number] = outcome
 
-    checked = [
+    checked = tuple(
         _cell(scaled[number], table, target_mV, protocol) for number, (_, table) in enumerate(cells)
-    ]
-    measured: list[dict[Site, Response]] = run_cells(
-        checked,
-        _measure,
-        full_runs,
-        jobs,
-        groups=one_by_one,
+    )
+    search = Search(
+        method="verify",
+        cells=checked,
+        setting=full_runs,
+        function=_measure,
+        failed=lambda cell, index, _, reason: _Measured(index, Response("failed", reason)),
+        chains=one_by_one,
         trials_per_site=1,
         join=_by_site,
+        part=_Measured,
     )
+    measured: list[dict[Site, Response]] = run(search, workers)
     return [
         _compare(model, table, responses, target_mV, tolerance)
         for (model, table), responses in zip(cells, measured, strict=True)
@@ -183,8 +190,14 @@ def places_of(model: Model, sec: str, segment: int) -> tuple[Site, Site]:
     )
 
 
-def _by_site(_: Cell, parts: list[tuple[Site, Response]]) -> dict[Site, Response]:
-    return dict(parts)
+@dataclass(frozen=True)
+class _Measured:
+    index: int
+    response: Response
+
+
+def _by_site(cell: Cell, parts: list[_Measured]) -> dict[Site, Response]:
+    return {cell.sites[part.index]: part.response for part in parts}
 
 
 def _compare(
@@ -258,10 +271,12 @@ def _load_table(
     return number, dataclasses.replace(model, net=plain)
 
 
-def _measure(cell: Cell, groups: Groups, full_run: bool) -> list[tuple[Site, Response]]:
+def _measure(
+    cell: Cell, indices: Sequence[int], _before: Sequence[_Measured], full_run: bool
+) -> list[_Measured]:
     """Measure a unit synapse at some sites of a cell (in a worker)."""
     measured = []
-    for index in (index for group in groups for index in group):
+    for index in indices:
         site, weight = cell.sites[index], abs(cell.targets_mV[index])
         if full_run:
             t, v = netpyne_trace(cell.model, site, weight)
@@ -272,7 +287,7 @@ def _measure(cell: Cell, groups: Groups, full_run: bool) -> list[tuple[Site, Res
         else:
             rig = rig_for(cell.model, cell.sites, cell.protocol)
             response = rig.respond([(site, weight)])[0]
-        measured.append((site, response))
+        measured.append(_Measured(index, response))
     return measured
 
 

@@ -1,0 +1,86 @@
+"""What a worker may use: time for a trial, and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from wscale.errors import ConfigError
+
+__all__ = ["Limits", "impose", "timed"]
+
+# Building and settling a cell may take so many times as long as a trial
+_PREPARATION = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use before it is ended, and its site is marked as failed.
+
+    Parameters
+    ----------
+    trial_timeout_s : float or None
+        Longest time of one trial, s; building and settling a cell get ten times as long. None:
+        no limit.
+    memory_GiB : float or None
+        Largest memory of a worker's data, GiB (Linux). None: no limit.
+
+    Raises
+    ------
+    ConfigError
+        A limit that is not positive and finite.
+
+    Examples
+    --------
+    >>> Limits(trial_timeout_s=60).memory_GiB is None
+    True
+    """
+
+    trial_timeout_s: float | None = 600.0
+    memory_GiB: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("trial_timeout_s", self.trial_timeout_s),
+            ("memory_GiB", self.memory_GiB),
+        ):
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(
+                    f"{name} = {value!r} must be positive and finite, or left out for no limit"
+                )
+
+
+_limits: Limits | None = None  # those of this process, where it is a worker
+
+
+def impose(limits: Limits) -> None:
+    """Let limits hold for this process from now on (in a worker)."""
+    global _limits
+    _limits = limits
+    if limits.memory_GiB is not None:
+        import resource
+
+        with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit
+            most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+            resource.setrlimit(resource.RLIMIT_DATA, (int(limits.memory_GiB * 2**30), most))
+
+
+@contextmanager
+def timed(preparation: bool = False) -> Iterator[None]:
+    """Let this process end by SIGALRM where a trial takes longer than it may (in a worker).
+
+    The system's timer does it, since NEURON's own code does not return to Python before it is done.
+    """
+    seconds = None if _limits is None else _limits.trial_timeout_s
+    if seconds is None:
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds * (_PREPARATION if preparation else 1.0))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,109 @@
+"""What a worker process does: it holds one cell, ready for trials, and searches its sites."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wscale.epsp import Protocol
+from wscale.limits import Limits, impose, timed
+from wscale.model import Model
+from wscale.rig import rig_for
+from wscale.sites import Site
+
+__all__ = ["Batch", "Cell", "prepare", "prepare_and_search", "search"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell to search, and what a worker needs to know of it; all plain data.
+
+    Parameters
+    ----------
+    model : Model
+        The cell.
+    sites : tuple of Site
+        Its sites.
+    targets_mV : tuple of float
+        The target of each site, mV.
+    protocol : Protocol
+        How responses are measured.
+    """
+
+    model: Model
+    sites: tuple[Site, ...]
+    targets_mV: tuple[float, ...]
+    protocol: Protocol
+
+
+# Sites of one chain, and the outcomes of those before them in it
+Batch = Sequence[tuple[Sequence[int], Sequence[Any]]]
+
+_held: tuple[str, Cell] | None = None
+
+
+def prepare(key: str, packed: bytes, limits: Limits) -> str | None:
+    """Make a cell ready for trials.
+
+    Parameters
+    ----------
+    key : str
+        Stands for the cell in later calls.
+    packed : bytes
+        The pickled :class:`Cell`.
+    limits : Limits
+        Hold from now on.
+
+    Returns
+    -------
+    str or None
+        Why the cell cannot be simulated.
+    """
+    global _held
+    cell: Cell = pickle.loads(packed)  # by the process that started this one
+    _held = None
+    impose(limits)
+    try:
+        with timed(preparation=True):
+            rig_for(cell.model, cell.sites, cell.protocol)
+    except Exception as error:  # belongs to the outcome of the cell's sites
+        return f"{type(error).__name__}: {error}"
+    _held = (key, cell)
+    return None
+
+
+def search(
+    key: str, function: Callable[..., list[Any]], batch: Batch, setting: Any
+) -> tuple[list[list[Any]], float] | None:
+    """Search some sites of the cell that is held.
+
+    Returns
+    -------
+    parts : list of list
+        Of each chain in the batch.
+    seconds : float
+        How long it took.
+
+    None where this process does not hold the cell.
+    """
+    if _held is None or _held[0] != key:
+        return None
+    start = time.perf_counter()
+    cell = _held[1]
+    parts = [function(cell, indices, before, setting) for indices, before in batch]
+    return parts, time.perf_counter() - start
+
+
+def prepare_and_search(
+    key: str,
+    packed: bytes,
+    limits: Limits,
+    function: Callable[..., list[Any]],
+    batch: Batch,
+    setting: Any,
+) -> tuple[list[list[Any]], float] | str | None:
+    """Do both, one after the other; returns what the one or the other returns."""
+    return prepare(key, packed, limits) or search(key, function, batch, setting)
