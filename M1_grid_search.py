@@ -1,7 +1,7 @@
 """The main job: weightNorm tables of the nine M1 cell types, with the reference protocol.
 
     python M1_grid_search.py [--cells PV_simple,IT2_reduced] [--jobs 4] [--out results]
-                             [--config search.json]
+                             [--config search.json] [--fresh] [--retry-failed]
 
 Protocol of the M1 and A1 models (Dura-Bernal et al. 2023, Cell Reports 42:112574): one activation
 of AMPA and NMDA together in each segment outside the axon, 19 weights, target 0.5 mV at the soma.
@@ -54,6 +54,8 @@ def main() -> int:
     )
     parser.add_argument("--out", default="results", help="results folder (default: results)")
     parser.add_argument("--config", help="JSON file of settings in place of those in this file")
+    parser.add_argument("--fresh", action="store_true", help="begin anew in the results folder")
+    parser.add_argument("--retry-failed", action="store_true", help="search failed sites again")
     args = parser.parse_args()
 
     given = {"cells": args.cells.split(",")} if args.cells else {}
@@ -61,10 +63,16 @@ def main() -> int:
         settings = SearchSettings.read(args.config, **given)
     else:
         settings = SearchSettings.make(**{"cells": CELLS, **SETTINGS, **given})
-    command = ["python", *sys.argv]
-    return (
-        0 if run_search(settings, args.out, jobs=args.jobs, command=command, verified=True) else 1
+    sound = run_search(
+        settings,
+        args.out,
+        jobs=args.jobs,
+        command=["python", *sys.argv],
+        verified=True,
+        fresh=args.fresh,
+        retry_failed=args.retry_failed,
     )
+    return 0 if sound else 1
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from wscale.errors import WscaleError
 from wscale.execute import LocalBackend
 from wscale.grid import GridResult, grid
 from wscale.inspection import Inspection, inspect_cell
-from wscale.loss import Targets, loss_mV2
 from wscale.journal import Journals
 from wscale.limits import Limits
+from wscale.loss import Targets, loss_mV2
 from wscale.model import Model
 from wscale.rig import Rig
 from wscale.sites import Site, list_sites

@@ -18,10 +18,10 @@ from wscale.bracket import find_weight
 from wscale.checks import check_tolerance, check_window
 from wscale.epsp import Protocol, Response
 from wscale.errors import ConfigError, TableError
+from wscale.execute import backend_for
 from wscale.loss import Targets
 from wscale.model import Model
 from wscale.plain import finite
-from wscale.execute import backend_for
 from wscale.plan import Cell, Search, one_by_one, run
 from wscale.rig import rig_for
 from wscale.sites import number_of_segments, select_sections

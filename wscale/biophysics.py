@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from wscale.errors import ModelError, closest
+from wscale.jsonfile import read_json
 from wscale.plain import some, to_plain
 
 __all__ = ["add_biophysics"]
@@ -42,8 +42,7 @@ def add_biophysics(
     elif not isinstance(given, str | Path):
         raise ModelError(f"biophysics = {given!r} must be a mapping or the path of a JSON file")
     else:
-        file = Path(given).expanduser()
-        where, patterns = str(file), _json(file)
+        where, patterns = str(given), read_json(given, "biophysics file", ModelError)
     if not isinstance(patterns, dict):
         raise ModelError(f"{where} must be {{pattern: {{'mechs': ..., 'geom': ..., 'ions': ...}}}}")
     for pattern, parts in patterns.items():
@@ -66,15 +65,6 @@ def add_biophysics(
                     sec.setdefault(kind, {}).setdefault(key, {}).update(values)
     for name, sec in secs.items():
         _check_lists(source, name, sec)
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise ModelError(f"there is no file {file}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{file} cannot be read as JSON: {error}") from error
 
 
 def _known(where: str, value: Any, allowed: set[str] | None) -> None:

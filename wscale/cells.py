@@ -1,8 +1,7 @@
-"""Cells from files: NetPyNE's cellParams (JSON, pickle), hoc, Python and SWC, as plain rules."""
+"""Cells from files: NetPyNE's cellParams, hoc, Python, SWC and NeuroML2, as plain rules."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,17 @@ from typing import Any
 from wscale.biophysics import add_biophysics
 from wscale.errors import ModelError, closest
 from wscale.importer import Arguments, import_cell
+from wscale.jsonfile import parse_json, read_bytes, user_path
+from wscale.neuroml import import_neuroml
 from wscale.pickles import load_plain
 from wscale.plain import some, to_plain
-from wscale.rules import check_rule, parent_of
+from wscale.rules import check_rule, check_sections, parent_of
 
 __all__ = ["CellFile", "CellRule", "read_cell"]
 
 _STORED = (".json", ".pkl", ".pickle", ".p")
 _IMPORTED = (".hoc", ".tem", ".py", ".swc")
+_NEUROML = (".nml", ".xml")
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,14 @@ class CellRule:
         What was changed or is unusual, for the user to see.
     source : str
         The file, and the template, class, function or label in it.
+    mod : str or None
+        Folder of NMODL that the cell brings: what became of a NeuroML2 file's channels.
     """
 
     rule: dict[str, Any]
     notices: tuple[str, ...]
     source: str
+    mod: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class CellFile:
     @property
     def label(self) -> str:
         """What the cell is called where nothing else is said: its class, or the file's name."""
-        return self.cell_class or Path(self.path).stem
+        name = Path(self.path)
+        stem = Path(name.stem).stem if name.name.endswith(".cell.nml") else name.stem
+        return self.cell_class or stem
 
     def read(self, mod: str | None) -> CellRule:
         """Read the cell, its mechanisms from a folder (None: ``mod`` beside the file)."""
@@ -92,9 +99,11 @@ def read_cell(
     path : path
         ``.json`` or ``.pkl``: a cellParams rule, several by label, or a saved network.
         ``.hoc``, ``.tem``, ``.py``, ``.swc``: what NetPyNE's ``importCellParams`` reads.
+        ``.nml``, ``.xml``: a detailed cell in NeuroML2, which needs the extra ``wscale[neuroml]``
+        and, for channels, Java.
     cell_class : str, optional
-        Template (hoc), class or function (Python), or label (JSON, pickle), where there are
-        several.
+        Template (hoc), class or function (Python), label (JSON, pickle) or id (NeuroML2), where
+        there are several.
     cell_args : mapping or sequence, optional
         Arguments of the template (in order), class or function.
     biophysics : path or mapping, optional
@@ -102,7 +111,8 @@ def read_cell(
         is added to the sections whose names fit the shell-style pattern, in order. ``geom`` takes
         ``cm`` (uF/cm2), ``Ra`` (ohm cm) and ``nseg``.
     mod : path, optional
-        Folder of NMODL mechanisms that the code needs; by default ``mod`` beside the file.
+        Folder of NMODL mechanisms that the code needs; by default ``mod`` beside the file. For
+        NeuroML2: the folder whose names the cell's own channels must not take.
     soma : str, optional
         The section that is the soma, where no name starts so: it is renamed ``soma``.
 
@@ -122,24 +132,26 @@ def read_cell(
     >>> list(cell.rule["secs"]), cell.notices
     (['soma', 'axon', 'dend'], ())
     """
-    file = Path(path).expanduser()
+    file = user_path(path)
     suffix = file.suffix.lower()
-    if suffix in (".nml", ".xml"):
+    if suffix not in _STORED + _NEUROML and file.suffix not in _IMPORTED:
         raise ModelError(
-            f"{file}: NeuroML2 is not read; convert the cell with pyNeuroML to NEURON "
-            "(pynml -neuron) and give its .hoc file"
-        )
-    if suffix not in _STORED and file.suffix not in _IMPORTED:
-        raise ModelError(
-            f"{file}: cells are read from {', '.join(_STORED + _IMPORTED)}, not from "
+            f"{file}: cells are read from {', '.join(_STORED + _IMPORTED + _NEUROML)}, not from "
             f"{file.suffix or 'a file without suffix'!r}"
         )
-    content = _content(file)
+    content = read_bytes(file, "file", ModelError)
     notices: list[str] = []
+    own_mod = None
     if suffix in _STORED:
         if cell_args:
             raise ModelError(f"{file} holds data and takes no arguments: leave cell_args out")
         rule, label = _choose(file, _parsed(file, content), cell_class)
+    elif suffix in _NEUROML:
+        if cell_args:
+            raise ModelError(f"{file} holds data and takes no arguments: leave cell_args out")
+        found = import_neuroml(file, cell_class, mod)
+        rule, label, own_mod = found.rule, found.name, found.mod
+        notices += found.notices
     else:
         rule = import_cell(file.absolute(), cell_class, cell_args, mod)
         label = "" if suffix == ".swc" else cell_class or ""
@@ -159,26 +171,17 @@ def read_cell(
         add_biophysics(source, rule["secs"], biophysics)
     check_rule(source, rule["secs"])
     _refuse_bare(source, rule["secs"])
-    return CellRule(rule, (*notices, *_unusual(source, rule["secs"])), source)
+    return CellRule(rule, (*notices, *_unusual(source, rule["secs"])), source, own_mod)
 
 
 # ---------------------------------------------------------------------- reading
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"there is no file {file}") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from error
 
 
 def _parsed(file: Path, content: bytes) -> Any:
     """Return the content of a JSON or pickle file, plain."""
     is_json = file.suffix.lower() == ".json"
     try:
-        data = json.loads(content) if is_json else load_plain(content)
+        data = parse_json(content) if is_json else load_plain(content)
         return to_plain(data, file.name)
     except Exception as error:  # damaged pickles raise nearly anything
         raise ModelError(
@@ -230,17 +233,7 @@ def _sections(source: str, rule: dict[str, Any]) -> dict[str, Any]:
     for key in ("secLists", "globals", "conds"):
         if not isinstance(rule.get(key, {}), dict):
             raise ModelError(f"{source}: {key} must be a dictionary, but is {rule[key]!r}")
-    for name, sec in secs.items():
-        parts = (sec.get(key, {}) for key in ("geom", "topol", "mechs", "ions", "pointps") if sec)
-        if not isinstance(sec, dict) or not all(isinstance(part, dict) for part in parts):
-            raise ModelError(
-                f"{source}: section {name!r} must be a dictionary of the dictionaries geom, topol, "
-                "mechs, ions, pointps"
-            )
-        for kind in ("mechs", "ions", "pointps"):
-            for key, entry in sec.get(kind, {}).items():
-                if not isinstance(entry, dict):
-                    raise ModelError(f"{source}: {kind}.{key} of {name!r} must be a dictionary")
+    check_sections(source, secs)
     return secs
 
 

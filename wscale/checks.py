@@ -7,11 +7,12 @@ its value, what is allowed and the remedy.
 from __future__ import annotations
 
 import re
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from wscale.errors import ConfigError, ModelError, closest
 from wscale.mechanisms import available_mechanisms, parameters_of
+from wscale.plain import is_number, short
+from wscale.rules import check_sections
 
 if TYPE_CHECKING:
     from wscale.epsp import Protocol
@@ -22,11 +23,14 @@ __all__ = [
     "check_configuration",
     "check_mechanisms",
     "check_network",
+    "check_shape",
     "check_tolerance",
     "check_window",
 ]
 
 STIM = "NetStim1"
+
+_NETWORK = ("cellParams", "popParams", "stimSourceParams", "stimTargetParams", "synMechParams")
 
 _LABEL = re.compile(r"\w[\w .+-]*")
 
@@ -41,6 +45,34 @@ _NETPYNE_KEYS = (
     "pointerParams",
     "gapJunction",
 )
+
+
+def check_shape(cell: str, net: dict[str, Any]) -> None:
+    """Raise ModelError unless the parts of a network that are read are of NetPyNE's shape."""
+    for part in _NETWORK:
+        entries = net.get(part)
+        if not isinstance(entries, dict):
+            raise ModelError(f"netParams.{part} = {short(entries)} must be a dictionary")
+        for label, entry in entries.items():
+            if not isinstance(entry, dict):
+                raise ModelError(
+                    f"netParams.{part}[{label!r}] = {short(entry)} must be a dictionary"
+                )
+    secs = net["cellParams"].get(cell, {}).get("secs")
+    if not isinstance(secs, dict) or not secs:
+        raise ModelError(
+            f"netParams.cellParams[{cell!r}] has no sections; a cell needs at least its soma"
+        )
+    check_sections(f"cell {cell!r}", secs)
+    values = net["cellParams"][cell].get("globals", {})
+    if not isinstance(values, dict) or not all(map(is_number, values.values())):
+        raise ModelError(f"cell {cell!r}: globals = {short(values)} must be names and numbers")
+    lists = net["cellParams"][cell].get("secLists", {})
+    if not isinstance(lists, dict) or not all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in lists.values()
+    ):
+        raise ModelError(f"cell {cell!r}: secLists must be a dictionary of lists of section names")
 
 
 def check_network(model: Model) -> None:
@@ -71,7 +103,7 @@ def check_network(model: Model) -> None:
         )
     source = model.stim_source
     start = source.get("start")
-    if not isinstance(start, int | float) or not 0 < start < inf:
+    if not is_number(start) or start <= 0:
         raise ModelError(
             f"{STIM}: start = {start!r} ms must be positive and finite, late enough for the cell "
             "to settle; 700 is usual"
@@ -85,25 +117,33 @@ def check_network(model: Model) -> None:
             f"{STIM} must be a NetStim with number 1 and noise 0 (one activation at a known "
             f"time), but is {source}"
         )
-    if not model.syn_mechs:
-        raise ModelError(f"{STIM}'s target has no synMech; name one or more of synMechParams")
+    if not model.syn_mechs or not all(isinstance(label, str) for label in model.syn_mechs):
+        raise ModelError(
+            f"{STIM}'s target has no synMech ({short(model.syn_mechs)}); name one or more of "
+            "synMechParams"
+        )
     _check_target(model)
 
 
 def _check_target(model: Model) -> None:
     target, known = model.stim_target, model.net["synMechParams"]
     for key, kind in (("weight", "number of uS"), ("loc", "number"), ("delay", "number of ms")):
-        if not isinstance(target.get(key, 1.0), int | float):
+        if not is_number(target.get(key, 1.0)):
             raise ModelError(
                 f"{key} = {target[key]!r} of {STIM}'s target must be one {kind}; the parts of "
                 "several synMechs go into synMechWeightFactor"
             )
     factors = target.get("synMechWeightFactor")
     several = len(model.syn_mechs) > 1 and factors is not None
-    if several and (not isinstance(factors, list) or len(factors) != len(model.syn_mechs)):
+    if several and not (
+        isinstance(factors, list)
+        and len(factors) == len(model.syn_mechs)
+        and all(is_number(factor) and factor >= 0 for factor in factors)
+        and any(factors)
+    ):
         raise ModelError(
             f"synMechWeightFactor = {factors} of {STIM}'s target must have one factor for each "
-            f"of its synMechs {model.syn_mechs}"
+            f"of its synMechs {model.syn_mechs}, not negative, one at least positive"
         )
     for key in ("synsPerConn", "synMechLocFactor", "synMechDelayFactor"):
         if target.get(key, 1) != 1:
@@ -117,6 +157,14 @@ def _check_target(model: Model) -> None:
                 f"synMech {label!r} of {STIM} is not in synMechParams ({sorted(known)})."
                 f"{closest(label, known)}"
             )
+        if not isinstance(known[label].get("mod"), str):
+            raise ModelError(
+                f"synMechParams[{label!r}]: mod = {known[label].get('mod')!r} must name its point "
+                "process, such as Exp2Syn"
+            )
+    delay = target.get("delay", model.net.get("defaultDelay", 1))
+    if not is_number(delay):
+        raise ModelError(f"delay = {delay!r} of {STIM}'s target must be a number of ms")
     if model.arrival_ms < model.onset_ms:
         raise ModelError(
             f"{STIM}: delay must not be negative ({model.arrival_ms - model.onset_ms:g} ms)"
@@ -127,10 +175,20 @@ def check_configuration(model: Model) -> None:
     """Raise ConfigError where time steps do not fit, or another simulator is asked for."""
     if model.cfg.get("coreneuron"):
         raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
-    dt, step = model.cfg["dt"], model.cfg["recordStep"]
-    for name, value, usual in (("dt", dt, 0.025), ("recordStep", step, 0.1)):
-        if not 0 < value < inf:
+    for name, usual in (("dt", 0.025), ("recordStep", 0.1), ("duration", 800)):
+        value = model.cfg.get(name)
+        if not is_number(value) or value <= 0:
             raise ConfigError(f"cfg.{name} = {value!r} ms must be positive; {usual:g} is usual")
+    globals_ = model.cfg.get("hParams")
+    if not isinstance(globals_, dict):
+        raise ConfigError(f"cfg.hParams = {globals_!r} must be a dictionary of NEURON's globals")
+    for name, unit, usual in (("v_init", "mV", -80), ("celsius", "degC", 34)):
+        value = globals_.get(name, usual)
+        if not is_number(value):
+            raise ConfigError(
+                f"cfg.hParams.{name} = {value!r} must be a number of {unit}; {usual} is usual"
+            )
+    dt, step = model.cfg["dt"], model.cfg["recordStep"]
     stride = step / dt
     if not model.cfg["cvode_active"] and not _is_whole(stride):
         raise ConfigError(
@@ -216,7 +274,8 @@ def _size(pop: dict[str, Any]) -> Any:
     """Return how many cells NetPyNE makes of a population."""
     if "density" in pop:
         return "by density"
-    return pop.get("numCells", len(pop["cellsList"]) if "cellsList" in pop else 1)
+    listed = pop.get("cellsList")
+    return pop.get("numCells", len(listed) if isinstance(listed, list) else 1)
 
 
 def _is_whole(ratio: float) -> bool:

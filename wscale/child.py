@@ -14,8 +14,11 @@ from typing import Any
 
 from wscale import errors
 from wscale.errors import ModelError, WscaleError
+from wscale.orphans import end_with_parent
 
-__all__ = ["answer_parent", "ask_child"]
+__all__ = ["answer_parent", "ask_child", "stop_children"]
+
+_children: set[subprocess.Popen[str]] = set()
 
 
 def ask_child(
@@ -55,21 +58,27 @@ def ask_child(
     """
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
         answer_file = Path(scratch) / "answer.json"
-        run = subprocess.run(
+        run = subprocess.Popen(
             [sys.executable, "-m", module, str(answer_file)],
-            input=json.dumps(request),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             cwd=cwd,
             env={
                 **(environment or {}),
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),  # noqa: PTH109
             },
-            capture_output=True,
             text=True,
             errors="replace",
-            check=False,
         )
-        said = (run.stdout + run.stderr).strip()[-2000:]
+        _children.add(run)
+        try:
+            said = run.communicate(json.dumps(request))[0].strip()[-2000:]
+        finally:
+            _children.discard(run)
+            run.kill()
+            run.wait()
         if not answer_file.is_file():
             raise ModelError(
                 f"the code in {code} ended its process (exit status {run.returncode}) before "
@@ -84,8 +93,15 @@ def ask_child(
     return answer
 
 
+def stop_children() -> None:
+    """End all children at once; who waits for an answer gets an error."""
+    for child in list(_children):
+        child.kill()
+
+
 def answer_parent(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Answer the request on standard input; what the code prints goes to standard error."""
+    end_with_parent()
     answer_file = Path(sys.argv[1])
     try:
         with contextlib.redirect_stdout(sys.stderr):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from wscale.commands import audit_command, compare_command, inspect_command, ver
 from wscale.errors import WscaleError
 from wscale.loss import Targets
 from wscale.options import (
+    BackendName,
     Biophysics,
     CellArgs,
     CellClass,
@@ -22,13 +24,21 @@ from wscale.options import (
     Cfg,
     Factors,
     Folder,
+    JobExtra,
     Jobs,
+    MemoryLimit,
     Mod,
     ModExclude,
+    Queue,
+    Scheduler,
     Soma,
     Synapses,
     SynMechs,
+    TrialTimeout,
+    Walltime,
+    Workers,
     cell_file_settings,
+    chosen_backend,
     synapse_groups,
 )
 from wscale.overrides import parse_overrides
@@ -39,7 +49,7 @@ app = typer.Typer(
     name="wscale",
     help="Calibrate the synapses of NetPyNE cells: verified weightNorm tables from target EPSPs.",
     epilog="Exit codes: 0 all is well; 1 a site failed, an entry misses its target, tables differ "
-    "or a cell is unfit; 2 unusable input; 130 interrupted.",
+    "or a cell is unfit; 2 unusable input; 130 interrupted; 143 terminated.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -76,6 +86,12 @@ Config = Annotated[
     Path | None, typer.Option(help="JSON file of search settings; options take precedence.")
 ]
 Out = Annotated[Path, typer.Option(help="Results folder.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Begin anew where --out holds this or another run.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Search sites again whose outcome is failed.")
+]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Load each table into a NetPyNE network and measure.")
 ]
@@ -128,7 +144,17 @@ def grid_command(
     mod_exclude: ModExclude = None,
     config: Config = None,
     jobs: Jobs = -1,
+    backend: BackendName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    queue: Queue = None,
+    walltime: Walltime = None,
+    job_extra: JobExtra = None,
+    trial_timeout: TrialTimeout = 600.0,
+    memory_limit: MemoryLimit = None,
     out: Out = Path("results"),
+    fresh: Fresh = False,
+    retry_failed: RetryFailed = False,
     verify: Verify = False,
 ) -> None:
     """Measure the EPSP of every section x location x weight, and solve for the target.
@@ -162,7 +188,17 @@ def norm_command(
     mod_exclude: ModExclude = None,
     config: Config = None,
     jobs: Jobs = -1,
+    backend: BackendName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    queue: Queue = None,
+    walltime: Walltime = None,
+    job_extra: JobExtra = None,
+    trial_timeout: TrialTimeout = 600.0,
+    memory_limit: MemoryLimit = None,
     out: Out = Path("results"),
+    fresh: Fresh = False,
+    retry_failed: RetryFailed = False,
     verify: Verify = False,
 ) -> None:
     """Find the weight for the target at every site in a few trials, without a grid of weights.
@@ -200,14 +236,17 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
         settings = SearchSettings.make(**given)
     else:
         settings = SearchSettings.read(options["config"], **given)
-    sound = run_search(
-        settings,
-        options["out"],
-        method=method,
-        jobs=options["jobs"],
-        command=_command(),
-        verified=options["verify"],
-    )
+    with chosen_backend(options) as backend:
+        sound = run_search(
+            settings,
+            options["out"],
+            method=method,
+            backend=backend,
+            command=_command(),
+            verified=options["verify"],
+            fresh=options["fresh"],
+            retry_failed=options["retry_failed"],
+        )
     raise typer.Exit(0 if sound else 1)
 
 
@@ -222,8 +261,14 @@ def main() -> None:
     sys.exit(fail_in_words(app))
 
 
+def _terminate(*_: object) -> None:
+    """End tidily on SIGTERM, as a cluster sends it before its time limit."""
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def fail_in_words(program: Callable[[], int | None]) -> int | None:
     """Run a program; what wscale cannot work with becomes words on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         return program()
     except WscaleError as error:
@@ -234,7 +279,7 @@ def fail_in_words(program: Callable[[], int | None]) -> int | None:
         return 2
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; files already written are whole")
-        return 130
+        return 128 + signal.SIGINT
 
 
 def _names(text: str | None) -> list[str] | None:

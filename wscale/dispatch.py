@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from wscale.execute import TICK_s, Backend
+from wscale.execute import Backend, TICK_s
 from wscale.sites import number_of_segments
 from wscale.slots import WorkerDied
 from wscale.worker import Cell, prepare, prepare_and_search, search
@@ -96,7 +96,7 @@ class Job:
             size = int(min(max(_BATCH_s / max(mean_s, 1e-6), 1), size))
         if self.waiting[0].alone:
             size = 1
-        batch = []
+        batch: list[tuple[_Chain, list[int]]] = []
         while size > 0 and self.waiting and (not batch or not self.waiting[0].alone):
             chain = self.waiting.popleft()
             taken = [chain.indices.popleft() for _ in range(min(size, len(chain.indices)))]
@@ -204,7 +204,7 @@ class _Dispatch:
                     self._send(worker, job)
 
     def _choose(self, worker: str) -> Job | None:
-        """The cell that the worker holds; else one that no worker is on; else one with much left."""
+        """Take the cell that it holds, else one that no worker is on, else one with much left."""
         waiting = [job for job in self._jobs if job.waiting]
         held = self._holds.get(worker)
         if held is not None and held.waiting:

@@ -13,10 +13,10 @@ import pandas as pd
 
 from wscale.epsp import Protocol, Response
 from wscale.errors import SelectionError
-from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
-from wscale.model import Model
 from wscale.execute import Backend, backend_for
 from wscale.journal import Journals
+from wscale.loss import Targets, best_on_grid, loss_mV2, summed_loss_mV2
+from wscale.model import Model
 from wscale.plan import Cell, Search, one_by_one, plan_cells, run
 from wscale.rig import rig_for
 from wscale.sites import Locations, Site

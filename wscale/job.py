@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from wscale.child import stop_children
 from wscale.errors import TableError
 from wscale.execute import Backend, backend_for, number_of_jobs
 from wscale.grid import GridResult, SiteResult, plan_grid
@@ -52,7 +54,12 @@ def load_models(settings: SearchSettings) -> list[Model]:
         )
 
     with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
-        return list(pool.map(load, cells))
+        try:
+            return list(pool.map(load, cells))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_children()
+            raise
 
 
 def run_search(
@@ -120,6 +127,7 @@ def run_search(
 
         entries: dict[str, dict[str, Any]] = {}
         results: list[GridResult | SolveResult] = []
+        tally = _Tally()
         for own, search in searches:
 
             def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
@@ -128,14 +136,21 @@ def run_search(
                 entries[result.model.label] = _write_cell(result, own, folder, origin)
                 _write_summary(folder, entries, time.perf_counter() - start, workers)
 
-            results += _run(search, workers, journals, console, keep)
+            results += _run(search, workers, journals, console, keep, tally)
         verifications = {}
         if verified:
             verifications = _verified(results, settings, workers, entries, folder, console)
         wall = time.perf_counter() - start
         _write_summary(folder, entries, wall, workers)
         plot_search(results, folder / "figures" / "search.png")
-    _print_summary(results, verifications, wall, folder, console)
+    _print_summary(results, verifications, console)
+    again = f", {tally.found} sites were there already" if tally.found else ""
+    console.print(
+        f"{tally.trials} trials in {wall:.1f} s ({tally.trials / wall:.0f} a second){again}; "
+        f"tables in {folder / 'weightNorm'}, figure {folder / 'figures' / 'search.png'}",
+        highlight=False,
+        soft_wrap=True,
+    )
     failed = any(s.status == "failed" for result in results for _, s in result.solutions)
     return not failed and all(check.passed for check in verifications.values())
 
@@ -192,12 +207,22 @@ def _planned(settings: SearchSettings, models: list[Model], method: Method) -> S
     return plan_grid(models, weights, interpolation=interpolation, **common)
 
 
+@dataclass
+class _Tally:
+    """Sites from journals, sites searched now, and the latter's trials."""
+
+    found: int = 0
+    searched: int = 0
+    trials: int = 0
+
+
 def _run(
     search: Search[Any, Any],
     workers: Backend,
     journals: Journals,
     console: Console,
     keep: Callable[[GridResult | SolveResult], None],
+    tally: _Tally,
 ) -> Sequence[GridResult | SolveResult]:
     total = sum(len(cell.sites) for cell in search.cells)
     group = search.cells[0].model.group
@@ -212,19 +237,29 @@ def _run(
         console=console,
     ) as progress:
         bar = progress.add_task(f"{search.method} search {group}".strip(), total=total, trials=0)
-        done = 0
+
+        def found(_: SiteResult | SolvedSite) -> None:
+            tally.found += 1
+            progress.update(bar, advance=1)
 
         def advance(result: SiteResult | SolvedSite) -> None:
-            nonlocal done
-            done += 1
-            trials = progress.tasks[0].fields["trials"] + result.trials
-            progress.update(bar, advance=1, trials=trials)
+            tally.searched += 1
+            tally.trials += result.trials
+            progress.update(bar, advance=1, trials=tally.trials)
 
         try:
-            return run(search, workers, journals=journals, on_result=advance, on_cell=keep)
-        except KeyboardInterrupt:
+            return run(
+                search,
+                workers,
+                journals=journals,
+                on_found=found,
+                on_result=advance,
+                on_cell=keep,
+            )
+        except (KeyboardInterrupt, SystemExit):  # the latter on SIGTERM
             console.print(
-                f"{done} of {total} sites are in {journals.folder}; the same command continues",
+                f"{tally.found + tally.searched} finished sites are in {journals.folder}; the same "
+                "command continues from there",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -311,8 +346,6 @@ def _write_summary(
 def _print_summary(
     results: Sequence[GridResult | SolveResult],
     verifications: dict[str, Verification],
-    wall: float,
-    folder: Path,
     console: Console,
 ) -> None:
     columns = ("cell", "trials", "outcome", "nS/mV", "residual")
@@ -346,10 +379,3 @@ def _print_summary(
                     highlight=False,
                     soft_wrap=True,
                 )
-    trials = sum(result.trials for result in results)
-    console.print(
-        f"{trials} trials in {wall:.1f} s ({trials / wall:.0f} a second); tables in "
-        f"{folder / 'weightNorm'}, figure {folder / 'figures' / 'search.png'}",
-        highlight=False,
-        soft_wrap=True,
-    )

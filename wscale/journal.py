@@ -1,8 +1,8 @@
 """The journal of a run: each finished site is in it at once, and found again by the next run.
 
-A results folder has a journal for each table, ``journal/<label>.jsonl``. Its first line says what is
-searched; every other line is the outcome of one site. Lines begin with the CRC-32 of what follows,
-so that a line that was being written when the process died is known as such.
+A results folder has a journal for each table, ``journal/<label>.jsonl``. Its first line says what
+is searched; every other line is the outcome of one site. Lines begin with the CRC-32 of what
+follows, so that a line that was being written when the process died is known as such.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -155,7 +155,7 @@ class Journal(Generic[Part]):
         self, path: Path, part: type[Part], identity: Mapping[str, Any], command: Sequence[str]
     ) -> None:
         self._path = path
-        self._adapter: TypeAdapter[Part] = _adapter(part)
+        self._adapter: TypeAdapter[Part] = _adapter(cast(Any, part))
         self.command: Sequence[str] = command
         self.parts: dict[int, Part] = {}
         self._size = 0
@@ -182,7 +182,7 @@ class Journal(Generic[Part]):
         os.close(self._file)
 
     def add(self, part: Part) -> None:
-        """Append an outcome: safe from the death of this process now, and soon from that of the host.
+        """Append an outcome: safe now if this process dies, and within a second if the host does.
 
         Raises
         ------
@@ -231,7 +231,7 @@ class Journal(Generic[Part]):
 
 
 @cache
-def _adapter(part: type[Part]) -> TypeAdapter[Part]:
+def _adapter(part: Any) -> TypeAdapter[Any]:
     return TypeAdapter(part)
 
 
@@ -245,7 +245,7 @@ def _opened(path: Path) -> int:
 
 
 def _read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[int, bytes | None]]]:
-    """Return the first line (None: it was never finished), and where each line ends and its content.
+    """Return the first line (None: there is no whole one), and each line's end and content.
 
     The content of a line that is damaged is None.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale.cells import CellFile, CellRule
-from wscale.checks import STIM, check_configuration, check_network
+from wscale.checks import STIM, check_configuration, check_network, check_shape
 from wscale.errors import ModelError
 from wscale.folder import read_folder
 from wscale.mechanisms import mechanisms_hash
@@ -150,7 +150,8 @@ class Model:
         cls, cell: str, net: dict[str, Any], cfg: dict[str, Any], mod: str | None
     ) -> Model:
         notices = []
-        secs = net["cellParams"][cell].get("secs", {})
+        check_shape(cell, net)
+        secs = net["cellParams"][cell]["secs"]
         scaled = [sec for sec in secs.values() if sec.pop("weightNorm", None) is not None]
         if scaled:
             notices.append(f"{cell}: stored weightNorm removed from {len(scaled)} sections")
@@ -249,7 +250,7 @@ class Model:
     @property
     def arrival_ms(self) -> float:
         """Time at which the spike reaches the synapse (start + delay), ms."""
-        return self.onset_ms + float(self.stim_target.get("delay", self.net["defaultDelay"]))
+        return self.onset_ms + float(self.stim_target.get("delay", self.net.get("defaultDelay", 1)))
 
     @property
     def dt_ms(self) -> float:

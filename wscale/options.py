@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wscale.errors import ConfigError
+from wscale.execute import Backend, LocalBackend
+from wscale.jsonfile import parse_json
+from wscale.limits import Limits
 from wscale.model import Model
 from wscale.overrides import parse_overrides
 from wscale.synapses import parse_synmechs, read_groups, with_synapses
@@ -28,6 +31,34 @@ ModExclude = Annotated[
     typer.Option(help="NMODL file to leave out, or a pattern; repeat for several."),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1: all cores.")]
+BackendName = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        help="Where: local, dask (a cluster that runs, see --scheduler), or slurm, pbs, sge, lsf "
+        "(workers are jobs). All but local: pip install 'wscale[cluster]'.",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Dask: the scheduler's address, such as tcp://127.0.0.1:8786, or its file."),
+]
+Workers = Annotated[int | None, typer.Option(help="Jobs to submit, one worker each.")]
+Queue = Annotated[str | None, typer.Option(help="Their queue or partition.")]
+Walltime = Annotated[str | None, typer.Option(help="Their time limit, such as 02:00:00.")]
+JobExtra = Annotated[
+    list[str] | None,
+    typer.Option(help="A further line of their submission, such as --account=me; repeat."),
+]
+TrialTimeout = Annotated[
+    float,
+    typer.Option(
+        help="Longest time of one trial, s; 0: no limit. Making a cell ready may take ten times."
+    ),
+]
+MemoryLimit = Annotated[
+    float | None, typer.Option(help="Largest memory of a worker, GiB (Linux; default: no limit).")
+]
 Cell = Annotated[str | None, typer.Option("--cell", help="Cell label.")]
 CellPath = Annotated[
     str | None,
@@ -102,7 +133,7 @@ def synapse_groups(
 def arguments_of(text: str | None) -> Any:
     """Return the arguments that ``--cell-args`` gives."""
     try:
-        value = None if text is None else json.loads(text)
+        value = None if text is None else parse_json(text)
     except ValueError as error:
         raise ConfigError(f"--cell-args {text!r} is not JSON: {error}") from error
     if not isinstance(value, dict | list | None):
@@ -136,6 +167,23 @@ def chosen_model(options: Mapping[str, Any]) -> Model:
     for one in settings.groups:
         return with_synapses(model, one)
     return model
+
+
+def chosen_backend(options: Mapping[str, Any]) -> AbstractContextManager[Backend]:
+    """Return the back end that options stand for, as a context manager."""
+    limits = Limits(options["trial_timeout"] or None, options["memory_limit"])
+    names = ("scheduler", "workers", "queue", "walltime", "job_extra")
+    given = {name: options[name] for name in names if options[name]}
+    if options["backend"] == "local":
+        if given:
+            raise ConfigError(
+                f"--{next(iter(given)).replace('_', '-')} belongs to a cluster: give --backend "
+                "too, or --jobs for this machine"
+            )
+        return nullcontext(LocalBackend(options["jobs"], limits))
+    from wscale.cluster import cluster_backend  # needs the extra
+
+    return cluster_backend(options["backend"], limits, **given)
 
 
 def cell_file_settings(options: Mapping[str, Any]) -> dict[str, Any]:

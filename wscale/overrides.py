@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 from wscale.errors import ConfigError, closest
+from wscale.jsonfile import parse_json
 
 __all__ = ["apply_overrides", "parse_overrides"]
 
@@ -45,9 +46,11 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
                 "write for example dt=0.05 or hParams.celsius=37"
             )
         try:
-            overrides[key] = json.loads(text)
+            overrides[key] = parse_json(text)
         except json.JSONDecodeError:
             overrides[key] = text.strip()
+        except ValueError as error:
+            raise ConfigError(f"cfg override {assignment[:60]!r}: {error}") from error
     return overrides
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 
 from wscale.errors import ModelError, closest
 
-__all__ = ["choose_cell", "finite", "some", "to_plain"]
+__all__ = ["choose_cell", "finite", "is_number", "short", "some", "to_plain"]
+
+_MOST = sys.float_info.max
 
 
 def choose_cell(cell: str | None, cell_params: Mapping[str, Any]) -> str:
@@ -70,6 +73,23 @@ def some(names: Iterable[str], most: int = 8) -> str:
     listed = list(names)
     more = f", ... ({len(listed)} in all)" if len(listed) > most else ""
     return ", ".join(repr(name) for name in listed[:most]) + more
+
+
+def short(value: Any, most: int = 80) -> str:
+    """Return a value as Python writes it, cut where it is long, for a message."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a simulation can take: finite, and not true or false.
+
+    Examples
+    --------
+    >>> is_number(1), is_number(float("nan")), is_number(True), is_number(10**400)
+    (True, False, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
 
 
 def finite(value: float | None) -> float | None:

@@ -116,6 +116,7 @@ def run(
     backend: Backend,
     *,
     journals: Journals | None = None,
+    on_found: Callable[[Part], None] | None = None,
     on_result: Callable[[Part], None] | None = None,
     on_cell: Callable[[Result], None] | None = None,
 ) -> list[Result]:
@@ -129,8 +130,8 @@ def run(
         Where.
     journals : Journals, optional
         Where outcomes are kept as they come, and found again.
-    on_result, on_cell : callable, optional
-        Called with each part, those from journals first, and with each cell's result.
+    on_found, on_result, on_cell : callable, optional
+        Called with each part from a journal, each part that is new, and each cell's result.
 
     Returns
     -------
@@ -148,19 +149,19 @@ def run(
         ]
         finished: dict[int, Result] = {}
 
-        def arrived(number: int, *new: Part) -> None:
+        def complete(number: int) -> None:
             cell = search.cells[number]
-            for part in new:
-                if on_result is not None:
-                    on_result(part)
             if len(parts[number]) == len(cell.sites):
                 ordered = [part for _, part in sorted(parts[number].items())]
                 finished[number] = search.join(cell, ordered)
                 if on_cell is not None:
                     on_cell(finished[number])
 
-        for number in range(len(jobs)):
-            arrived(number, *parts[number].values())
+        for number, found in enumerate(parts):
+            for part in found.values():
+                if on_found is not None:
+                    on_found(part)
+            complete(number)
         unfinished = [job for job in jobs if job.waiting]
         if unfinished:
             check_in_workers([job.cell.model for job in unfinished], backend)
@@ -176,7 +177,9 @@ def run(
             if kept:
                 kept[number].add(part)
             parts[number][part.index] = part  # type: ignore[attr-defined]
-            arrived(number, part)
+            if on_result is not None:
+                on_result(part)
+            complete(number)
         return [finished[number] for number in range(len(jobs))]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +13,14 @@ from wscale.cells import CellFile
 from wscale.epsp import Protocol, Until
 from wscale.errors import ConfigError, SelectionError, closest
 from wscale.grid import check_weights
+from wscale.jsonfile import read_json
 from wscale.loss import Targets
 from wscale.solution import Interpolation
 from wscale.synapses import SynapseGroup
 
 __all__ = ["SearchSettings", "parse_weights"]
+
+_MOST_WEIGHTS = 10_000
 
 
 def parse_weights(text: str) -> tuple[float, ...]:
@@ -34,6 +36,11 @@ def parse_weights(text: str) -> tuple[float, ...]:
     try:
         if ":" in text:
             start, stop, count = text.split(":")
+            if int(count) > _MOST_WEIGHTS:
+                raise SelectionError(
+                    f"weights {text!r} are more than {_MOST_WEIGHTS}, which no search needs; "
+                    "start:stop:count takes the number of weights last"
+                )
             return tuple(float(w) for w in np.linspace(float(start), float(stop), int(count)))
         return tuple(float(w) for w in text.split(","))
     except ValueError:
@@ -119,7 +126,7 @@ class SearchSettings(BaseModel):
     def _weights(cls, value: Any) -> Any:
         try:
             return check_weights(parse_weights(value) if isinstance(value, str) else value)
-        except SelectionError as error:
+        except (SelectionError, OverflowError) as error:
             raise ValueError(str(error)) from error
 
     @field_validator("target_mV")
@@ -132,7 +139,7 @@ class SearchSettings(BaseModel):
         return value
 
     @classmethod
-    def make(cls, **settings: Any) -> SearchSettings:
+    def make(cls, /, **settings: Any) -> SearchSettings:
         """Check settings and make them; all problems are named in one error."""
         try:
             return cls.model_validate(settings)
@@ -148,14 +155,7 @@ class SearchSettings(BaseModel):
         ConfigError
             No such file, not JSON, or unusable settings.
         """
-        try:
-            content = json.loads(Path(path).read_text())
-        except OSError as error:
-            raise ConfigError(
-                f"settings file {path} cannot be read: {error.strerror}; give --config a JSON file"
-            ) from error
-        except ValueError as error:
-            raise ConfigError(f"settings file {path} is not JSON: {error}") from error
+        content = read_json(path, "settings file")
         if not isinstance(content, Mapping):
             raise ConfigError(f"settings file {path} must hold one JSON object of settings")
         return cls.make(**{**content, **overrides})
@@ -230,15 +230,22 @@ def _targets(value: float | dict[str, float]) -> Targets:
     return Targets(places.pop("default", 0.5), places)
 
 
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} ..."
+
+
 def _explain(error: ValidationError) -> str:
     problems = []
     for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"][:1])
+        path = [str(part) for part in problem["loc"]]
+        field = SearchSettings.model_fields.get(path[0]) if path else None
         if problem["type"] == "extra_forbidden":
-            hint = closest(name, SearchSettings.model_fields)
-            problems.append(f"{name} is not a setting.{hint}")
+            known = (SearchSettings if len(path) == 1 else GroupSettings).model_fields
+            problems.append(f"{'.'.join(path)} is not a setting.{closest(path[-1], known)}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            allowed = SearchSettings.model_fields[name].description
-            problems.append(f"{name} = {problem['input']!r}: {message} (allowed: {allowed})")
+            name = path[0] if path else "a name"
+            allowed = f" (allowed: {field.description})" if field is not None else ""
+            problems.append(f"{name} = {_short(problem['input'])}: {message}{allowed}")
     return "settings: " + "; ".join(dict.fromkeys(problems))

@@ -15,10 +15,10 @@ from typing import Any
 
 from wscale.bracket import find_weight
 from wscale.epsp import Protocol
-from wscale.loss import Targets
-from wscale.model import Model
 from wscale.execute import Backend, backend_for
 from wscale.journal import Journals
+from wscale.loss import Targets
+from wscale.model import Model
 from wscale.plan import Cell, Search, plan_cells, run
 from wscale.rig import Rig, rig_for
 from wscale.sites import Locations, Site

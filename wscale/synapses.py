@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from wscale.errors import ConfigError
+from wscale.jsonfile import read_json
 from wscale.model import Model
 
 __all__ = ["SynapseGroup", "parse_synmechs", "read_groups", "with_synapses"]
@@ -65,6 +66,11 @@ class SynapseGroup:
                     "such as Exp2Syn"
                 )
         factors = self.weight_factors
+        if factors is not None and not (all(0 <= f < inf for f in factors) and any(factors)):
+            raise ConfigError(
+                f"synapse group {self.name!r}: weight factors {list(factors)} must be finite and "
+                "not negative, and one at least positive; they are shares of the weight"
+            )
         if factors is not None and len(factors) != len(self.syn_mechs):
             raise ConfigError(
                 f"synapse group {self.name!r}: {len(factors)} weight factors for the synMechs "
@@ -125,12 +131,7 @@ def read_groups(path: str | Path) -> dict[str, dict[str, Any]]:
     ConfigError
         No such file, not JSON, or not of that form.
     """
-    try:
-        content = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise ConfigError(f"synapses file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"synapses file {path} is not JSON: {error}") from error
+    content = read_json(path, "synapses file")
     if not isinstance(content, dict) or not all(isinstance(g, dict) for g in content.values()):
         raise ConfigError(f"synapses file {path} must map group names to {{{', '.join(_KEYS)}}}")
     if not content:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wscale.errors import TableError
+from wscale.jsonfile import parse_json, read_bytes
 from wscale.model import Model
 from wscale.pickles import load_plain
-from wscale.plain import to_plain
+from wscale.plain import is_number, to_plain
 from wscale.sites import Site, number_of_segments
 from wscale.solution import Solution
 from wscale.store import write_atomically
@@ -32,16 +32,9 @@ _UNITS = {
     "cap": "uS/mV",
 }
 
-# The fields of a .json that have one entry a segment, and what an entry may be
-_NUMBER = (int, float, type(None))
-_FIELDS: dict[str, Any] = {
-    "status": str,
-    "residual": _NUMBER,
-    "epsp_mV": _NUMBER,
-    "largest_epsp_mV": _NUMBER,
-    "reason": str,
-    "target_mV": _NUMBER,
-}
+# The fields of a .json that have one entry a segment, text or finite numbers and null
+_TEXTS = ("status", "reason")
+_FIELDS = ("status", "residual", "epsp_mV", "largest_epsp_mV", "reason", "target_mV")
 
 
 def read_out_index(loc: float, nseg: int) -> int:
@@ -248,15 +241,10 @@ class WeightNormTable:
             No such file, not a table, or (pickle) anything but plain lists and numbers.
         """
         file = Path(path)
-        try:
-            content = file.read_bytes()
-        except FileNotFoundError:
-            raise TableError(f"there is no table {file}") from None
-        except OSError as error:
-            raise TableError(f"table {file} cannot be read: {error.strerror}") from error
+        content = read_bytes(file, "table", TableError)
         try:
             data = (
-                json.loads(content)
+                parse_json(content)
                 if file.suffix == ".json"
                 else to_plain(load_plain(content), file.name)
             )
@@ -266,10 +254,7 @@ class WeightNormTable:
         values = data["weightNorm"] if own else data
         _check_shape(file, values)
         given = {sec: [_status_of(entry) for entry in row] for sec, row in values.items()}
-        finite = {
-            sec: [float(entry) if _status_of(entry) == "given" else None for entry in row]
-            for sec, row in values.items()
-        }
+        finite = {sec: [_finite(entry) for entry in row] for sec, row in values.items()}
         if not own:
             return cls(cell or file.stem.removesuffix("_weightNorm"), finite, given)
         return cls._from_own(file, data, finite)
@@ -282,40 +267,54 @@ class WeightNormTable:
         shape = {sec: len(row) for sec, row in values.items()}
         fields = {name: data.get(name, {}) for name in _FIELDS}
         target = data.get("target_mV")
-        if isinstance(target, int | float):
+        if is_number(target):
             fields["target_mV"] = {sec: [target] * size for sec, size in shape.items()}
         if not isinstance(data.get("cell"), str) or target is None or not fields["status"]:
             raise TableError(
                 f"{file} must name its cell, its target_mV and the status of every entry; make the "
                 "table again"
             )
-        for name, kind in _FIELDS.items():
-            rows = fields[name]
+        for name, rows in fields.items():
             fits = (
                 isinstance(rows, dict)
                 and {sec: len(row) for sec, row in rows.items() if isinstance(row, list)} == shape
-                and all(isinstance(entry, kind) for row in rows.values() for entry in row)
+                and all(
+                    isinstance(entry, str)
+                    if name in _TEXTS
+                    else entry is None or _finite(entry) is not None
+                    for row in rows.values()
+                    for entry in row
+                )
             )
             if rows != {} and not fits:
                 raise TableError(
                     f"{file}: {name!r} does not fit 'weightNorm', entry by entry; make the table "
                     "again"
                 )
-        return cls(data["cell"], values, provenance=data.get("provenance", {}), **fields)
+        origin = data.get("provenance", {})
+        if not isinstance(origin, dict) or not isinstance(origin.get("sha256", {}), dict):
+            raise TableError(f"{file}: 'provenance' must be an object; make the table again")
+        return cls(data["cell"], values, provenance=origin, **fields)
 
 
-def _status_of(entry: float | None) -> str:
-    return "given" if entry is not None and math.isfinite(entry) else "not_finite"
+def _finite(entry: Any) -> float | None:
+    """Return a finite number as a float, and None for anything else."""
+    return float(entry) if is_number(entry) else None
+
+
+def _status_of(entry: Any) -> str:
+    return "not_finite" if _finite(entry) is None else "given"
 
 
 def _check_shape(file: Path, values: Any) -> None:
     sound = isinstance(values, dict) and all(
-        isinstance(row, list)
+        sec.isprintable()
+        and isinstance(row, list)
         and all(
             entry is None or (isinstance(entry, int | float) and not isinstance(entry, bool))
             for entry in row
         )
-        for row in values.values()
+        for sec, row in values.items()
     )
     if not sound or not values:
         raise TableError(
