@@ -47,7 +47,7 @@ cfg.analysis["plotTraces"] = {
     "include": ["all"],
     "timeRange": [cfg.NetStim1["start"] - 20, cfg.duration],
     "oneFigPer": "cell",
-    "saveFig": "results/init/trace.png",
+    "saveFig": True,  # as <saveFolder>/<simLabel>_traces.png
     "showFig": False,
 }
 

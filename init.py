@@ -3,7 +3,7 @@
     python init.py [key=value ...]     e.g.  cell=PV_simple NetStim1.sec=dend NetStim1.weight=2e-4
 
 Run it in this folder. NetPyNE's Batch (``simConfig=... netParams=...``) and batchtools drive this
-script unchanged.
+script unchanged (docs/netpyne_batch.md).
 """
 
 import json
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 from netpyne import sim
+from neuron import h
 
 from wscale.epsp import Protocol, measure
-from wscale.errors import WscaleError
+from wscale.errors import WscaleError, closest
 from wscale.mechanisms import load_mechanisms
 from wscale.overrides import apply_overrides, parse_overrides
 
@@ -30,7 +31,19 @@ except WscaleError as error:
     sys.exit(f"init.py: {error}")
 Path(cfg.saveFolder).mkdir(parents=True, exist_ok=True)
 _, netParams = sim.readCmdLineArgs(None, "netParams.py")
+
+# NetPyNE would put the synapse of an unknown section on the soma, without a word
+rule, sec = netParams.cellParams[cfg.cell], cfg.NetStim1["sec"]
+known = [*rule["secs"], *rule.get("secLists", {})]
+if sec not in known:
+    sys.exit(
+        f"init.py: NetStim1.sec = {sec!r}: {cfg.cell} has no such section; it has "
+        f"{', '.join(rule['secs'])}.{closest(str(sec), known)}"
+    )
+
 sim.createSimulateAnalyze(netParams=netParams, simConfig=cfg)
+if sim.rank > 0:
+    h.quit()  # under MPI, the cell and its trace are with the first process
 
 # The response, measured as the search measures it; an IPSP is a deflection that is mostly downwards
 t = np.array(sim.simData["t"])
@@ -60,3 +73,8 @@ if getattr(cfg, "_runner", None) is not None:
 
     if comm.connected:
         comm.send(json.dumps({"epsp_mV": response.epsp_mV, "status": response.status}))
+
+if any(arg.startswith(files) for arg in sys.argv[1:]):
+    # nrniv, with which Batch runs this script, would go on and open its arguments as files
+    sys.stdout.flush()
+    h.quit()

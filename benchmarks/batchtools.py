@@ -22,6 +22,7 @@ from wscale.errors import ConfigError, SimulationError
 
 REPO = Path(__file__).resolve().parents[1]
 PACKAGES = ("batchtk", "optuna", "ray", "sklearn")
+VARIED = ("NetStim1.sec", "NetStim1.loc", "NetStim1.weight")
 # Ray on this machine only: on the loopback interface, and without sending statistics
 RAY_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -33,31 +34,33 @@ def batchtools_grid(
     *,
     cfg: Mapping[str, object],
     workers: int,
-    loc: float = 0.5,
+    locs: Sequence[float] = (0.5,),
 ) -> tuple[float, list[dict[str, Any]], int]:
-    """Run batchtools' grid search over section x weight, in a fresh process; print nothing.
+    """Run batchtools' grid search over section x location x weight; print nothing.
+
+    It runs in a fresh process.
 
     Parameters
     ----------
     cell : str
         Its label; the model folder is this repository.
     sections : sequence of str
-        Values of ``NetStim1.sec``. NetPyNE puts the synapse of an unknown section on the soma.
+        Values of ``NetStim1.sec``; init.py gives no result for a section that the cell has not.
     weights_uS : sequence of float
         Values of ``NetStim1.weight``, uS.
     cfg : mapping
         Changes of cfg that all grid points share: dotted key -> value.
     workers : int
         Number of grid points that run at a time.
-    loc : float
-        ``NetStim1.loc``, the same in all sections.
+    locs : sequence of float
+        Values of ``NetStim1.loc``, the same in all sections.
 
     Returns
     -------
     wall_s : float
         Of the call of ``netpyne.batchtools.search.search``, with the start of Ray, s.
     points : list of dict
-        sec, loc, weight_uS, epsp_mV of each grid point, weights of a section next to each other;
+        sec, loc, weight_uS, epsp_mV of each grid point, weights of a place next to each other;
         epsp_mV is None where a grid point gave no result.
     failed : int
         Number of grid points that gave no result.
@@ -78,7 +81,7 @@ def batchtools_grid(
     params: dict[str, list[Any]] = {
         "cell": [cell],
         "NetStim1.sec": list(sections),
-        "NetStim1.loc": [loc],
+        "NetStim1.loc": [float(loc) for loc in locs],
         "NetStim1.weight": [float(weight) for weight in weights_uS],
         "analysis": [{}],  # no figures
         **{key: [value] for key, value in cfg.items()},
@@ -105,10 +108,10 @@ def batchtools_grid(
             said = stderr.strip().splitlines() or [f"exit code {process.returncode}"]
             raise SimulationError(f"netpyne.batchtools did not finish: {said[-1]}")
         wall_s, rows = json.loads(outcome.read_text())
-    epsps_mV = {(sec, weight): epsp for sec, weight, epsp in rows}
+    epsps_mV = {tuple(place): epsp for *place, epsp in rows}
     points = [
-        {"sec": sec, "loc": loc, "weight_uS": weight, "epsp_mV": epsps_mV.get((sec, weight))}
-        for sec, weight in product(params["NetStim1.sec"], params["NetStim1.weight"])
+        {"sec": sec, "loc": loc, "weight_uS": weight, "epsp_mV": epsps_mV.get((sec, loc, weight))}
+        for sec, loc, weight in product(*(params[key] for key in VARIED))
     ]
     return wall_s, points, sum(point["epsp_mV"] is None for point in points)
 
@@ -147,7 +150,7 @@ def search_in(folder: str, params: dict[str, list[Any]], workers: int) -> None:
     # the metrics of the results have all digits, the data frame of the study has not
     metrics = [result.metrics or {} for result in study.results]
     rows = [
-        (row["config"]["NetStim1.sec"], row["config"]["NetStim1.weight"], row["epsp_mV"])
+        [*(row["config"][key] for key in VARIED), row["epsp_mV"]]
         for row in metrics
         if "epsp_mV" in row
     ]

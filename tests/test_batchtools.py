@@ -11,7 +11,7 @@ from benchmarks.batchtools import batchtools_grid
 from wscale import Rig, list_sites
 from wscale.errors import ConfigError
 
-SECTIONS, WEIGHTS = ("soma", "dend"), (1e-4, 2e-4)
+SECTIONS, LOCS, WEIGHTS = ("soma", "dendrite"), (0.25, 0.5), (1e-4, 2e-4)
 
 
 @pytest.mark.slow
@@ -20,19 +20,23 @@ def test_it_finds_the_epsps_of_the_rig(load, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
     wall_s, points, failed = batchtools_grid(
-        "PV_simple", SECTIONS, WEIGHTS, cfg={"dt": 0.05}, workers=2
+        "PT5B_hh", SECTIONS, WEIGHTS, cfg={"dt": 0.05}, workers=2, locs=LOCS
     )
     assert wall_s > 0
     assert failed == 0
     assert not list(tmp_path.iterdir())
-    model = load("PV_simple", dt=0.05)
-    sites = {(site.sec, site.loc): site for site in list_sites(model)}
-    trials = [(sites[sec, 0.5], weight) for sec, weight in product(SECTIONS, WEIGHTS)]
-    with Rig(model, list(sites.values())) as rig:
+    model = load("PT5B_hh", dt=0.05)
+    sites = list_sites(model, SECTIONS, LOCS)
+    trials = list(product(sites, WEIGHTS))
+    with Rig(model, sites) as rig:
         responses = rig.respond(trials)
     for (site, weight), response, point in zip(trials, responses, points, strict=True):
         assert (point["sec"], point["loc"], point["weight_uS"]) == (site.sec, site.loc, weight)
         assert point["epsp_mV"] == pytest.approx(response.epsp_mV, rel=0, abs=1e-6)
+    # the soma has one segment, the dendrite seven
+    epsps = [response.epsp_mV for response in responses]
+    assert epsps[0:2] == pytest.approx(epsps[2:4], rel=0, abs=1e-9)
+    assert min(abs(epsps[i] - epsps[i + 2]) for i in (4, 5)) > 1e-3
 
 
 @pytest.mark.slow
@@ -40,9 +44,11 @@ def test_a_point_without_a_result_is_counted():
     pytest.importorskip("batchtk")
     pytest.importorskip("ray")
     weights = (1e-4, float("inf"))
-    _, points, failed = batchtools_grid("PV_simple", ["soma"], weights, cfg={"dt": 0.05}, workers=2)
-    assert failed == 1
-    assert [point["epsp_mV"] is None for point in points] == [False, True]
+    _, points, failed = batchtools_grid(
+        "PV_simple", ["soma", "dent"], weights, cfg={"dt": 0.05}, workers=2
+    )
+    assert failed == 3
+    assert [point["epsp_mV"] is None for point in points] == [False, True, True, True]
 
 
 def test_without_the_extra_it_says_how_to_install_it(monkeypatch):
