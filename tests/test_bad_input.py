@@ -7,14 +7,18 @@ import math
 from copy import deepcopy
 
 import pytest
+from typer.testing import CliRunner
 
 from wscale import Model, Protocol, Targets, grid, solve
+from wscale.cli import app
 from wscale.errors import ConfigError, ModelError, SelectionError, WscaleError
 from wscale.execute import number_of_jobs
 from wscale.overrides import parse_overrides
 from wscale.settings import SearchSettings
+from wscale.synapses import SynapseGroup, with_synapses
 
 NAN = float("nan")
+TABLE = "a table that can be read"
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +193,42 @@ def no_source(net, cfg):
     net["stimSourceParams"].clear()
 
 
+def synapse(**values):
+    return lambda net, cfg: net["synMechParams"]["AMPA"].update(values)
+
+
+def replaced(part, value):
+    return lambda net, cfg: net.update({part: value})
+
+
+def section_is(**secs):
+    """The whole cell."""
+
+    def change(net, cfg):
+        if secs and "soma" not in secs:
+            secs["soma"] = {}
+        net["cellParams"]["PT5B_reduced"]["secs"] = dict(secs)
+
+    return change
+
+
+def geometry(**values):
+    return lambda net, cfg: net["cellParams"]["PT5B_reduced"]["secs"]["soma"]["geom"].update(values)
+
+
+def topology(**values):
+    def change(net, cfg):
+        net["cellParams"]["PT5B_reduced"]["secs"]["Bdend"]["topol"] = values
+
+    return change
+
+
+def mechanism(**values):
+    return lambda net, cfg: net["cellParams"]["PT5B_reduced"]["secs"]["soma"]["mechs"][
+        "pas"
+    ].update(values)
+
+
 def two_targets(net, cfg):
     targets = net["stimTargetParams"]
     targets["again"] = deepcopy(next(iter(targets.values())))
@@ -199,6 +239,17 @@ MODELS = {
     "dt negative": (configured(dt=-0.1), ConfigError, r"cfg\.dt = -0\.1"),
     "dt NaN": (configured(dt=NAN), ConfigError, r"cfg\.dt = nan"),
     "recordStep": (configured(recordStep=0.06), ConfigError, r"multiple of cfg\.dt.*0\.05 is one"),
+    "dt in words": (configured(dt="fast"), ConfigError, r"cfg\.dt = 'fast'"),
+    "duration NaN": (configured(duration=NAN), ConfigError, r"cfg\.duration = nan"),
+    "no duration": (configured(duration=None), ConfigError, r"cfg\.duration = None"),
+    "v_init NaN": (configured(hParams={"v_init": NAN}), ConfigError, r"hParams\.v_init = nan"),
+    "celsius": (configured(hParams={"celsius": []}), ConfigError, r"hParams\.celsius = \[\]"),
+    "hParams": (configured(hParams=3), ConfigError, r"hParams = 3 must be a dictionary"),
+    "hoc in hParams": (
+        configured(hParams={'a=system("true")//': 1}),
+        ConfigError,
+        r"must be names and finite",
+    ),
     "CoreNEURON": (configured(coreneuron=True), ConfigError, r"coreneuron is True"),
     "no population": (no_population, ModelError, r"popParams gives \{\}"),
     "two populations": (second_population, ModelError, r"one population of one cell"),
@@ -220,6 +271,44 @@ MODELS = {
         ModelError,
         r"one factor for each of its synMechs",
     ),
+    "factor NaN": (target(synMechWeightFactor=[NAN, 1.0]), ModelError, r"not negative"),
+    "factors of nothing": (target(synMechWeightFactor=[0, 0]), ModelError, r"at least positive"),
+    "delay NaN": (target(delay=NAN), ModelError, r"delay = nan"),
+    "weight NaN": (target(weight=NAN), ModelError, r"weight = nan"),
+    "synMech None": (target(synMech=[None]), ModelError, r"has no synMech \(\[None\]\)"),
+    "synapse NaN": (synapse(tau2=NAN), ModelError, r"synMechParams\['AMPA'\]: tau2 = nan"),
+    "synapse without mod": (synapse(mod=None), ModelError, r"mod = None must name its point"),
+    "populations a list": (replaced("popParams", []), ModelError, r"popParams = \[\] must be a d"),
+    "target a number": (replaced("stimTargetParams", {"a": 1}), ModelError, r"\['a'\] = 1 must be"),
+    "no sections": (section_is(), ModelError, r"has no sections; a cell needs"),
+    "section a list": (section_is(soma=[]), ModelError, r"section 'soma' must be a dictionary"),
+    "length NaN": (geometry(L=NAN), ModelError, r"'soma': L = nan must be positive"),
+    "diameter negative": (geometry(diam=-1), ModelError, r"'soma': diam = -1 must be positive"),
+    "length in words": (geometry(L="long"), ModelError, r"'soma': L = 'long' must be positive"),
+    "nseg 0": (geometry(nseg=0), ModelError, r"nseg = 0 must be whole and positive"),
+    "nseg huge": (geometry(nseg=10**6), ModelError, r"nseg = 1000000 is more than NEURON's 32767"),
+    "one 3D point": (geometry(pt3d=[[0, 0, 0, 1]]), ModelError, r"pt3d has no length"),
+    "flat 3D points": (
+        geometry(pt3d=[[0, 0, 0, 0], [1, 0, 0, 0]]),
+        ModelError,
+        r"no length or no diameter",
+    ),
+    "orphan": (
+        topology(parentSec="lost"),
+        ModelError,
+        r"'Bdend' has the parent 'lost', which is no",
+    ),
+    "cycle": (topology(parentSec="Bdend"), ModelError, r"Bdend -> Bdend are each other's parents"),
+    "no parent": (topology(parentX=1.0), ModelError, r"'Bdend' has a topol without parentSec"),
+    "parentX": (topology(parentSec="soma", parentX=2), ModelError, r"parentX = 2 must be between"),
+    "conductance NaN": (mechanism(g=NAN), ModelError, r"mechs\.pas\.g = nan must be a finite"),
+    "conductances": (mechanism(g=[1, 2]), ModelError, r"pas\.g has 2 values, and the section 1 "),
+    "vinit in words": (
+        section_is(soma={"vinit": "low"}),
+        ModelError,
+        r"vinit = 'low' must be a number of mV",
+    ),
+    "name with a line break": (section_is(**{"so\nma": {}}), ModelError, r"can be printed"),
     "several synapses": (target(synsPerConn=3), ModelError, r"synsPerConn = 3"),
 }
 
@@ -253,3 +342,68 @@ def test_jobs_count_as_documented():
     assert number_of_jobs(-1) >= 1
     with pytest.raises(ConfigError):
         number_of_jobs(True)
+
+
+# ---------------------------------------------------------------------- mechanisms, before building
+
+
+@pytest.mark.parametrize(
+    ("mod", "kind"),
+    [("pas", "density mechanism"), ("IClamp", "point process"), ("NetStim", "artificial cell")],
+)
+def test_a_synapse_that_is_none(model, mod, kind):
+    changed = with_synapses(model, SynapseGroup("x", {"x": {"mod": mod}}))
+    with pytest.raises(ModelError, match=rf"synMech x: {mod} is no synapse but a {kind}"):
+        solve(changed, jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("part", "entry", "message"),
+    [
+        ("mechs", {"ExpSyn": {}}, r"ExpSyn, among mechs, is a synapse; it belongs into"),
+        ("mechs", {"nosuch": {}}, r"mechanisms not found: nosuch \(needed by soma\)"),
+        ("pointps", {"p": {"mod": "pas", "loc": 0.5}}, r"point process p in soma: pas is no point"),
+        ("pointps", {"p": {"mod": "nosuch", "loc": 0.5}}, r"nosuch \(needed by point process p"),
+    ],
+)
+def test_mechanisms_where_they_do_not_belong(model, part, entry, message):
+    net = deepcopy(model.net)
+    net["cellParams"]["PT5B_reduced"]["secs"]["soma"].setdefault(part, {}).update(entry)
+    with pytest.raises(ModelError, match=message):
+        solve(model.with_net(net), jobs=2)
+
+
+# ---------------------------------------------------------------------- the command line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["grid", ".", "--sections", " , "], "names no section"),
+        (["grid", ".", "--weights", "1e-4:1e-3:99999999999"], "are more than 10000"),
+        (["grid", ".", "--cfg", "dt=" + "[" * 9999], "nested more than 100 levels deep"),
+        (["grid", ".", "--cfg", "__class__=3"], "cfg has no '__class__'"),
+        (["inspect", ".", "--group", "x"], "--group = 'x'; it must be one of a file's"),
+        (
+            ["compare", TABLE, TABLE, "--out", "/no/such/folder/a.csv"],
+            "--out /no/such/folder/a.csv",
+        ),
+        (["audit", ".", "--table", TABLE, "--out", "."], "--out . must be a file in a folder"),
+    ],
+    ids=lambda value: "-".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_options_are_refused(repo, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(repo)
+    table = tmp_path / "a.json"
+    table.write_text('{"soma": [0.001]}')
+    out = ["--out", str(tmp_path / "results")] if words[0] == "grid" else []
+    done = CliRunner().invoke(app, [str(table) if w is TABLE else w for w in words] + out)
+    assert isinstance(done.exception, WscaleError)
+    assert message in str(done.exception)
+
+
+def test_exit_codes_are_in_the_help():
+    done = CliRunner().invoke(app, ["--help"])
+    text = " ".join(done.output.split())
+    for code in ("Exit codes: 0 ", "1 a site failed", "2 unusable input", "130 interrupted"):
+        assert code in text

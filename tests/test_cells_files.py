@@ -461,7 +461,7 @@ REFUSED = [
     (".", {}, r"not from 'a file without suffix'"),
     ("a.txt", {}, r"a\.txt: cells are read from \.json"),
     ("a.SWC", {}, r"cells are read from .*not from '\.SWC'"),
-    ("a.nml", {}, r"NeuroML2 is not read; convert"),
+    ("a.nml", {}, r"a\.nml is not XML that can be read"),
     ("two.json", {}, r"holds 2 cells \('PV', 'SOM'\); name one: cell_class"),
     ("two.json", {"cell_class": "PVx"}, r"no cell 'PVx' .*Did you mean 'PV'"),
     ("cell.json", {"cell_class": "PV"}, r"without a label: leave cell_class out"),

@@ -190,7 +190,7 @@ def test_norm_writes_a_table_without_a_grid(tmp_path):
         (["grid", ".", "--window", "500"], "ends at 1200 ms"),
         (["grid", ".", "--jobs", "0"], "jobs = 0"),
         (["norm", ".", "--tolerance", "2"], "tolerance = 2.0"),
-        (["grid", ".", "--config", "nofile.json"], "nofile.json cannot be read"),
+        (["grid", ".", "--config", "nofile.json"], "there is no settings file nofile.json"),
         (["grid", ".", "--out", "README.md/results"], "cannot be made"),
         (["verify", ".", "--table", "no.pkl"], "there is no table no.pkl"),
         (["verify", ".", "--table", TABLE, "--tolerance", "-1"], "tolerance = -1.0 must be"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from math import nextafter
 
 import pytest
@@ -177,6 +178,8 @@ def test_number_of_segments_is_one_where_the_rule_does_not_say(geom, nseg):
     assert number_of_segments(cell({"soma": section}), "soma") == nseg
 
 
+NAMES = st.sampled_from(["dend", "Adend1", "Adend2", "apic[0]", "apic[1]", "axon"])
+ENTRIES = NAMES | st.sampled_from(["soma", "apical", "basal", "A*", "*dend*", "apic*", "x*", "?"])
 INSIDE = st.floats(0.0, 1.0, exclude_min=True, exclude_max=True)
 
 
@@ -197,6 +200,49 @@ def test_largest_location_is_in_the_last_segment(nseg):
 @pytest.mark.parametrize(("loc", "text"), [(0.5, "d(0.5)"), (1 / 6, "d(0.166667)")])
 def test_site_reads_as_section_and_location(loc, text):
     assert str(Site("d", loc, 0, 0.0)) == text
+
+
+@given(nseg=st.integers(1, 300))
+def test_sites_of_any_nseg_even_or_odd_are_its_segments_in_order(nseg):
+    sites = list_sites(cell({"soma": sec(nseg=nseg)}))
+    assert [site.segment for site in sites] == list(range(nseg))
+    assert all(0 < site.loc < 1 for site in sites)
+
+
+@given(
+    secs=st.lists(NAMES, min_size=1, max_size=6, unique=True),
+    lists=st.dictionaries(st.sampled_from(["apical", "basal"]), st.lists(NAMES, max_size=4)),
+    wanted=st.lists(ENTRIES, min_size=1, max_size=4),
+    exclude=st.lists(ENTRIES, max_size=2),
+)
+def test_selection_is_what_its_entries_name_in_the_order_of_the_rule(secs, lists, wanted, exclude):
+    model = named(*secs, sec_lists=lists)
+    every = ["soma", *secs]
+
+    def meant(entry):
+        if entry in every:
+            return {entry}
+        return set(lists[entry]) if entry in lists else set(fnmatch.filter(every, entry))
+
+    unknown = [entry for entry in wanted + exclude if not (entry in lists or meant(entry))]
+    chosen = set().union(*map(meant, wanted)) - set().union(*map(meant, exclude))
+    expected = [name for name in every if name in chosen]
+    if unknown or not expected:
+        with pytest.raises(SelectionError, match=r"is no section|no section selected"):
+            select_sections(model, wanted, exclude)
+    else:
+        assert select_sections(model, wanted, exclude) == expected
+
+
+@given(locations=st.lists(st.floats() | st.text(max_size=5), max_size=5))
+def test_locations_are_inside_or_refused(locations):
+    model = cell({"soma": sec(nseg=3)})
+    try:
+        sites = list_sites(model, locations=locations)
+    except SelectionError:
+        return
+    assert [site.loc for site in sites] == [float(loc) for loc in locations]
+    assert all(0 < site.loc < 1 and site.segment == int(3 * site.loc) for site in sites)
 
 
 # ---------------------------------------------------------------------- distance

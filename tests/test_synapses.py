@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from conftest import REPO
@@ -92,7 +93,8 @@ def test_groups_from_a_file_give_a_table_each(tmp_path):
         (["A="], "not NAME=MOD"),
         (["A=Exp2Syn,tau1"], "not NAME=MOD"),
         (["A=Exp2Syn,tau1=1=2"], "not NAME=MOD"),
-        (["A=Exp2Syn,tau1=fast"], "parameters must be numbers"),
+        (["A=Exp2Syn,tau1=fast"], "parameters must be finite numbers"),
+        (["A=Exp2Syn,tau1=nan"], "parameters must be finite numbers"),
         (["A", "A=Exp2Syn"], "given twice"),
     ],
 )
@@ -105,12 +107,15 @@ def test_unusable_synmech_texts(texts, message):
     ("group", "message"),
     [
         ({"name": "../x", "syn_mechs": {"AMPA": None}}, "letters, digits"),
-        ({"name": "a", "syn_mechs": {}}, "has no synMechs"),
+        ({"name": "a", "syn_mechs": {}}, "no synMechs"),
         ({"name": "a", "syn_mechs": {"x": {"tau1": 1.0}}}, "must name its point process"),
         (
             {"name": "a", "syn_mechs": {"AMPA": None}, "weight_factors": (0.5, 0.5)},
             "2 weight factors",
         ),
+        ({"name": "a", "syn_mechs": {"A": None}, "weight_factors": (-1.0,)}, "not negative"),
+        ({"name": "a", "syn_mechs": {"A": None}, "weight_factors": (math.nan,)}, "finite"),
+        ({"name": "a", "syn_mechs": {"A": None}, "weight_factors": (0.0,)}, "one at least"),
     ],
 )
 def test_unusable_groups(group, message):
@@ -124,7 +129,7 @@ def test_unusable_files(tmp_path, content):
     file.write_text(content)
     with pytest.raises(ConfigError, match=r"synapses file .*groups\.json"):
         read_groups(file)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"there is no synapses file .*none\.json"):
         read_groups(tmp_path / "none.json")
 
 

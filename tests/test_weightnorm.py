@@ -352,6 +352,23 @@ def test_folder_is_no_table(tmp_path):
         WeightNormTable.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("residual", {"soma": [math.inf], "dend": [0.0, 0.0, 0.0]}),
+        ("epsp_mV", {"soma": [True], "dend": [0.5, 0.5, 0.5]}),
+        ("status", {"soma": [1], "dend": ["ok", "ok", "ok"]}),
+        ("target_mV", math.nan),
+        ("target_mV", True),
+        ("provenance", 3),
+        ("provenance", {"sha256": "abc"}),
+    ],
+)
+def test_own_file_with_a_field_of_another_kind_is_an_error(read, table, name, value):
+    with pytest.raises(TableError, match=rf"'?{name}'? (does not fit|must be)"):
+        read(table.as_json() | {name: value}, "a.json")
+
+
 @pytest.mark.parametrize("missing", ["cell", "target_mV"])
 def test_own_file_that_lacks_a_field_is_an_error(read, table, missing):
     content = {key: value for key, value in table.as_json().items() if key != missing}
@@ -372,6 +389,49 @@ def test_own_file_with_nan_does_not_reach_netpyne(read, table):
     except TableError:
         return
     assert math.isfinite(entries[0])
+
+
+@st.composite
+def whole_tables(draw):
+    """Any table that a search can make: by section and segment, a solution or none."""
+    nsegs = draw(
+        st.dictionaries(
+            st.sampled_from(["soma", "dend", "apic[0]", "b c"]), st.integers(1, 4)
+        ).filter(bool)
+    )
+    sections = {sec: {"geom": {"nseg": nseg}} for sec, nseg in nsegs.items()}
+    number = st.floats(-1e6, 1e6)
+    found = []
+    for sec, nseg in nsegs.items():
+        for segment in range(nseg):
+            status = draw(st.sampled_from(["ok", "above_grid", "spike", "failed"]))
+            epsp = draw(number | st.none()) if status != "ok" else 0.5
+            weight = draw(weights.filter(lambda w: w < 1e300)) if status == "ok" else None
+            solution = Solution(status, 0.5, weight, epsp, draw(number), draw(st.text()), 1)
+            found.append((site(sec, segment, nseg), solution))
+    kept = draw(st.lists(st.sampled_from(found), min_size=1, unique_by=lambda pair: pair[0]))
+    return WeightNormTable.from_solutions(
+        Model("PV", {"cellParams": {"PV": {"secs": sections}}}, {}), kept
+    )
+
+
+@settings(deadline=None)
+@given(table=whole_tables())
+def test_any_table_survives_its_files(tmp_path_factory, table):
+    folder = tmp_path_factory.mktemp("tables")
+    table.write_json(folder / "a.json")
+    assert WeightNormTable.read(folder / "a.json") == table
+    try:
+        table.write_pickle(folder / "a.pkl")
+    except TableError:
+        assert (
+            "soma" not in table.weight_norm or table.cap is None or ("not_measured" in table.counts)
+        )
+        return
+    loaded = pickle.loads((folder / "a.pkl").read_bytes())
+    assert loaded == WeightNormTable.read(folder / "a.pkl").weight_norm
+    for sec, segment, value, _ in table.entries():
+        assert loaded[sec][segment] == (table.cap if value is None else value)
 
 
 # ---------------------------------------------------------------------- broken and malicious files

@@ -9,6 +9,7 @@ from typing import Any
 
 from wscale.biophysics import add_biophysics
 from wscale.errors import ModelError, closest
+from wscale.formulas import check_formulas_of_rule
 from wscale.importer import Arguments, import_cell
 from wscale.jsonfile import parse_json, read_bytes, user_path
 from wscale.neuroml import import_neuroml
@@ -170,6 +171,7 @@ def read_cell(
     if biophysics is not None:
         add_biophysics(source, rule["secs"], biophysics)
     check_rule(source, rule["secs"])
+    check_formulas_of_rule(source, rule)
     _refuse_bare(source, rule["secs"])
     return CellRule(rule, (*notices, *_unusual(source, rule["secs"])), source, own_mod)
 

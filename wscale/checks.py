@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from wscale.errors import ConfigError, ModelError, closest
-from wscale.mechanisms import available_mechanisms, parameters_of
+from wscale.mechanisms import available_mechanisms, kind_of, parameters_of
 from wscale.plain import is_number, short
 from wscale.rules import check_sections
 
@@ -33,6 +33,9 @@ STIM = "NetStim1"
 _NETWORK = ("cellParams", "popParams", "stimSourceParams", "stimTargetParams", "synMechParams")
 
 _LABEL = re.compile(r"\w[\w .+-]*")
+
+_POINT = "point process "
+_SYNMECH = "synMech "  # what uses a mechanism: a section, or a synMech of this label
 
 # Keys of synMechParams that NetPyNE itself reads
 _NETPYNE_KEYS = (
@@ -65,7 +68,7 @@ def check_shape(cell: str, net: dict[str, Any]) -> None:
         )
     check_sections(f"cell {cell!r}", secs)
     values = net["cellParams"][cell].get("globals", {})
-    if not isinstance(values, dict) or not all(map(is_number, values.values())):
+    if not _are_globals(values):
         raise ModelError(f"cell {cell!r}: globals = {short(values)} must be names and numbers")
     lists = net["cellParams"][cell].get("secLists", {})
     if not isinstance(lists, dict) or not all(
@@ -162,6 +165,11 @@ def _check_target(model: Model) -> None:
                 f"synMechParams[{label!r}]: mod = {known[label].get('mod')!r} must name its point "
                 "process, such as Exp2Syn"
             )
+        for key, value in known[label].items():
+            if key not in _NETPYNE_KEYS and not (is_number(value) or isinstance(value, str)):
+                raise ModelError(
+                    f"synMechParams[{label!r}]: {key} = {short(value)} must be a finite number"
+                )
     delay = target.get("delay", model.net.get("defaultDelay", 1))
     if not is_number(delay):
         raise ModelError(f"delay = {delay!r} of {STIM}'s target must be a number of ms")
@@ -188,6 +196,8 @@ def check_configuration(model: Model) -> None:
             raise ConfigError(
                 f"cfg.hParams.{name} = {value!r} must be a number of {unit}; {usual} is usual"
             )
+    if not _are_globals(globals_):
+        raise ConfigError(f"cfg.hParams = {short(globals_)} must be names and finite numbers")
     dt, step = model.cfg["dt"], model.cfg["recordStep"]
     stride = step / dt
     if not model.cfg["cvode_active"] and not _is_whole(stride):
@@ -229,8 +239,10 @@ def check_mechanisms(model: Model) -> None:
     for name, sec in model.rule["secs"].items():
         for mechanism in sec.get("mechs", {}):
             needed.setdefault(mechanism, []).append(name)
+        for label, point in sec.get("pointps", {}).items():
+            needed.setdefault(str(point.get("mod")), []).append(f"{_POINT}{label} in {name}")
     for label in model.syn_mechs:
-        needed.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"synMech {label}")
+        needed.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"{_SYNMECH}{label}")
     available = available_mechanisms()
     missing = {name: users for name, users in needed.items() if name not in available}
     if missing:
@@ -244,7 +256,28 @@ def check_mechanisms(model: Model) -> None:
             f"{model.cell}: mechanisms not found: {listed}. Searched: {searched} and NEURON's own; "
             f"add the .mod files or name their folder with --mod{left_out}"
         )
+    for name, users in needed.items():
+        _check_kind(model, name, users)
     _check_parameters(model)
+
+
+def _check_kind(model: Model, mechanism: str, users: list[str]) -> None:
+    """Refuse a density mechanism as a synapse, and a point process as a density mechanism."""
+    synapses = [user for user in users if user.startswith(_SYNMECH)]
+    points = [user for user in users if user.startswith(_POINT)]
+    kind = kind_of(mechanism)
+    if synapses and kind != "synapse":
+        raise ModelError(
+            f"{model.cell}, {synapses[0]}: {mechanism} is no synapse but a {kind}; name a point "
+            "process that receives events, such as Exp2Syn"
+        )
+    if points and kind not in ("synapse", "point process"):
+        raise ModelError(f"{model.cell}, {points[0]}: {mechanism} is no point process but a {kind}")
+    if len(synapses) + len(points) < len(users) and kind != "density mechanism":
+        raise ModelError(
+            f"{model.cell}: {mechanism}, among mechs, is a {kind}; it belongs into "
+            "the section's pointps, or into synMechParams"
+        )
 
 
 def _check_parameters(model: Model) -> None:
@@ -268,6 +301,14 @@ def _check_parameters(model: Model) -> None:
                     f"{model.cell}, {where}: {mechanism} has no parameter {name!r}; it has "
                     f"{', '.join(sorted(allowed))}.{closest(name, allowed)}"
                 )
+
+
+def _are_globals(values: Any) -> bool:
+    """Whether these are names and numbers: NetPyNE makes hoc of them, which could do more."""
+    return isinstance(values, dict) and all(
+        re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and (is_number(value) or value is True)
+        for name, value in values.items()
+    )
 
 
 def _size(pop: dict[str, Any]) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from wscale.errors import ConfigError
 from wscale.options import (
     Biophysics,
     Cell,
@@ -73,6 +75,7 @@ def verify_command(
 
     model = chosen_model(context.params)
     read = WeightNormTable.read(table, model.cell)
+    _check_out(out)
     console = Console()
     for what, now in content_hashes(model).items():
         if read.provenance.get("sha256", {}).get(what, now) != now:
@@ -170,6 +173,7 @@ def audit_command(
     from wscale.store import write_atomically
     from wscale.weightnorm import WeightNormTable
 
+    _check_out(out)
     model = chosen_model(context.params)
     result = audit(
         model,
@@ -219,6 +223,7 @@ def compare_command(
     from wscale.store import write_atomically
     from wscale.weightnorm import WeightNormTable
 
+    _check_out(out)
     result = compare(WeightNormTable.read(one), WeightNormTable.read(other), tolerance)
     if out is not None:
         write_atomically(out, result.frame.to_csv(index=False).encode())
@@ -286,6 +291,16 @@ def inspect_command(
     else:
         print_inspection(found, Console())
     raise typer.Exit(0 if found.fit else 1)
+
+
+def _check_out(file: Path | None) -> None:
+    """Refuse a file for the entries that cannot be written, before anything is simulated."""
+    if file is None:
+        return
+    if file.is_dir() or not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ConfigError(
+            f"--out {file} must be a file in a folder that exists and can be written into"
+        )
 
 
 class _Sayer:

@@ -60,7 +60,7 @@ def read_folder(
     prepared = prepare_folders(folders, mod_exclude) if folders else None
     request = {
         "cell": cell,
-        "overrides": to_plain(overrides or {}, "overrides"),
+        "overrides": {key: to_plain(value, key) for key, value in (overrides or {}).items()},
         "mod": None if prepared is None else prepared.folder,
     }
     answer = ask_child("wscale.folder", request, root, root, "netParams")

@@ -36,6 +36,7 @@ __all__ = [
     "available_mechanisms",
     "compile_mechanisms",
     "import_neuron",
+    "kind_of",
     "load_mechanisms",
     "mechanisms_hash",
     "parameters_of",
@@ -257,6 +258,37 @@ def parameters_of(mechanism: str) -> frozenset[str]:
         standard.name(name, index)
         found.add(name[0].removesuffix(f"_{mechanism}"))
     return frozenset(found)
+
+
+def kind_of(mechanism: str) -> str:
+    """Return what a mechanism is.
+
+    Parameters
+    ----------
+    mechanism : str
+        One of :func:`available_mechanisms`.
+
+    Returns
+    -------
+    str
+        ``density mechanism``; ``synapse``, a point process that receives events;
+        ``point process``, one that does not; or ``artificial cell``.
+
+    Examples
+    --------
+    >>> kind_of("pas"), kind_of("ExpSyn"), kind_of("IClamp"), kind_of("NetStim")
+    ('density mechanism', 'synapse', 'point process', 'artificial cell')
+    """
+    h = import_neuron()
+    points, name = h.MechanismType(1), h.ref("")
+    for index in range(int(points.count())):
+        points.select(index)
+        points.selected(name)
+        if name[0] == mechanism:
+            if points.is_artificial(index):
+                return "artificial cell"
+            return "synapse" if points.is_netcon_target(index) else "point process"
+    return "density mechanism"
 
 
 def _inspect(folder: str | Path) -> tuple[Path, dict[str, bytes], Path | None]:

@@ -85,7 +85,8 @@ def apply_overrides(cfg: Any, overrides: Mapping[str, Any]) -> None:
         *parents, last = key.split(".")
         target: MutableMapping[str, Any] = vars(cfg)
         for depth, name in enumerate([*parents, last]):
-            if not isinstance(target, MutableMapping) or name not in target:
+            hidden = name.startswith("_")
+            if hidden or not isinstance(target, MutableMapping) or name not in target:
                 known = list(target) if isinstance(target, MutableMapping) else []
                 known = [entry for entry in known if not str(entry).startswith("_")]
                 path = ".".join([*parents, last][: depth + 1])

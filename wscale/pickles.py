@@ -33,9 +33,7 @@ def load_plain(content: bytes) -> Any:
     Raises
     ------
     pickle.UnpicklingError
-        It names something else, such as a function that it would call.
-    Exception
-        Damaged pickles raise nearly anything.
+        It is damaged, or names something else, such as a function that it would call.
 
     Examples
     --------
@@ -45,6 +43,17 @@ def load_plain(content: bytes) -> Any:
     Traceback (most recent call last):
     _pickle.UnpicklingError: it holds an object of builtins.print; only plain lists and numbers ...
     """
+    try:
+        return _loaded(content)
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:  # what is damaged raises nearly anything
+        raise pickle.UnpicklingError(
+            f"it is damaged, or no pickle ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _loaded(content: bytes) -> Any:
     data = _PlainUnpickler(content).load()
     if _entries(data, {}) > _MOST:
         raise pickle.UnpicklingError(f"it holds more than {_MOST:,} entries, most of them repeated")

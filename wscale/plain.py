@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def short(value: Any, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[:most]} ..."
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Whether a value is a number that a simulation can take: finite, and not true or false.
 
     Examples

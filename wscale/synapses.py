@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from wscale.errors import ConfigError
+from wscale.formulas import check_formula
 from wscale.jsonfile import read_json
 from wscale.model import Model
+from wscale.plain import is_number, short
 
 __all__ = ["SynapseGroup", "parse_synmechs", "read_groups", "with_synapses"]
 
@@ -52,28 +54,35 @@ class SynapseGroup:
     target_mV: float | dict[str, float] | None = field(default=None)
 
     def __post_init__(self) -> None:
+        where = f"synapse group {self.name!r}" if self.name else "the synapses"
         if self.name and not _NAME.fullmatch(self.name):
             raise ConfigError(
                 f"synapse group {self.name!r}: letters, digits, _ and - only, since it is part of "
                 "the table's file name"
             )
         if not self.syn_mechs:
-            raise ConfigError(f"synapse group {self.name!r} has no synMechs; name one or more")
+            raise ConfigError(f"{where}: no synMechs; name one or more")
         for label, entry in self.syn_mechs.items():
             if entry is not None and not isinstance(entry.get("mod"), str):
                 raise ConfigError(
                     f"synMech {label!r}: mod = {entry.get('mod')!r} must name its point process, "
                     "such as Exp2Syn"
                 )
+            for key, value in (entry or {}).items():
+                what = f"synMech {label!r}: {key}"
+                if isinstance(value, str) and key != "mod":  # NetPyNE evaluates it
+                    check_formula(what, value, error=ConfigError)
+                elif key != "mod" and not is_number(value):
+                    raise ConfigError(f"{what} = {short(value)} must be a finite number")
         factors = self.weight_factors
         if factors is not None and not (all(0 <= f < inf for f in factors) and any(factors)):
             raise ConfigError(
-                f"synapse group {self.name!r}: weight factors {list(factors)} must be finite and "
+                f"{where}: weight factors {list(factors)} must be finite and "
                 "not negative, and one at least positive; they are shares of the weight"
             )
         if factors is not None and len(factors) != len(self.syn_mechs):
             raise ConfigError(
-                f"synapse group {self.name!r}: {len(factors)} weight factors for the synMechs "
+                f"{where}: {len(factors)} weight factors for the synMechs "
                 f"{list(self.syn_mechs)}; give one for each"
             )
 
@@ -115,9 +124,12 @@ def parse_synmechs(texts: Iterable[str]) -> dict[str, dict[str, Any] | None]:
             raise ConfigError(f"synMech {name!r} is given twice; name each once")
         try:
             values = {key.strip(): float(value) for key, value in pairs}
+            if not all(map(is_number, values.values())):
+                raise ValueError(values)
         except ValueError:
             raise ConfigError(
-                f"synMech {text!r}: parameters must be numbers (ms, mV, uS as in its NMODL file)"
+                f"synMech {text!r}: parameters must be finite numbers (ms, mV, uS as in its NMODL "
+                "file)"
             ) from None
         found[name] = {"mod": mod, **values} if equals else None
     return found
