@@ -296,7 +296,7 @@ def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:
     """
     try:
         weights = tuple(float(weight) for weight in weights_uS)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SelectionError(
             f"weights_uS = {weights_uS!r} must be a list of numbers (uS) or start:stop:count"
         ) from None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -25,22 +23,25 @@ from rich.progress import (
 from rich.table import Table
 
 from wscale.child import stop_children
-from wscale.errors import TableError
 from wscale.execute import Backend, backend_for, number_of_jobs
 from wscale.grid import GridResult, SiteResult, plan_grid
 from wscale.journal import Journals
 from wscale.model import Model
 from wscale.plan import Search, run
 from wscale.plots import plot_search
+from wscale.results import ResultsFolder
 from wscale.settings import SearchSettings
 from wscale.solve import SolvedSite, SolveResult, plan_solve
-from wscale.store import make_folder, provenance, write_atomically
+from wscale.store import make_folder
 from wscale.synapses import with_synapses
 from wscale.verify import Verification, verify
 
 __all__ = ["Method", "load_models", "run_search"]
 
 Method = Literal["grid", "norm"]
+
+# How often processes that read cells are looked for while they are ended, s
+_AGAIN_s = 0.05
 
 
 def load_models(settings: SearchSettings) -> list[Model]:
@@ -54,11 +55,13 @@ def load_models(settings: SearchSettings) -> list[Model]:
         )
 
     with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
+        loading = [pool.submit(load, cell) for cell in cells]
         try:
-            return list(pool.map(load, cells))
+            return [model.result() for model in loading]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            stop_children()
+            while wait(loading, _AGAIN_s).not_done:  # one may have been about to start
+                stop_children()
             raise
 
 
@@ -114,7 +117,11 @@ def run_search(
     start = time.perf_counter()
     workers = backend_for(jobs, backend)
     folder = Path(out)
-    with Journals(folder, fresh=fresh, retry_failed=retry_failed, command=command) as journals:
+    tally = _Tally()
+    with (
+        Journals(folder, fresh=fresh, retry_failed=retry_failed, command=command) as journals,
+        _told_how_to_continue(journals.folder, tally, fresh, console),
+    ):
         for part in ("weightNorm", "figures", *(("grid_batch",) if method == "grid" else ())):
             make_folder(folder / part)
         with console.status("reading cells, compiling mechanisms where they are new"):
@@ -125,24 +132,20 @@ def run_search(
         searches = [(own, _planned(own, cells, method)) for own, cells in runs]
         journals.check([search for _, search in searches])
 
-        entries: dict[str, dict[str, Any]] = {}
         results: list[GridResult | SolveResult] = []
-        tally = _Tally()
-        for own, search in searches:
+        with ResultsFolder(folder, workers) as kept:
+            for own, search in searches:
 
-            def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
-                """Write a cell as soon as it is finished."""
-                origin = journals.command(result.model.label)
-                entries[result.model.label] = _write_cell(result, own, folder, origin)
-                _write_summary(folder, entries, time.perf_counter() - start, workers)
+                def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
+                    """Write a cell as soon as it is finished."""
+                    kept.write(result, own, journals.command(result.model.label))
 
-            results += _run(search, workers, journals, console, keep, tally)
-        verifications = {}
-        if verified:
-            verifications = _verified(results, settings, workers, entries, folder, console)
-        wall = time.perf_counter() - start
-        _write_summary(folder, entries, wall, workers)
+                results += _run(search, workers, journals, console, keep, tally)
+            verifications = {}
+            if verified:
+                verifications = _verified(results, settings, workers, kept, console)
         plot_search(results, folder / "figures" / "search.png")
+    wall = time.perf_counter() - start
     _print_summary(results, verifications, console)
     again = f", {tally.found} sites were there already" if tally.found else ""
     console.print(
@@ -159,15 +162,12 @@ def _verified(
     results: Sequence[GridResult | SolveResult],
     settings: SearchSettings,
     workers: Backend,
-    entries: dict[str, dict[str, Any]],
-    folder: Path,
+    kept: ResultsFolder,
     console: Console,
 ) -> dict[str, Verification]:
     """Load the tables that were written into networks, and keep what they give there."""
     loadable = [
-        (result.model, result.table())
-        for result in results
-        if entries[result.model.label]["files"]["weightNorm_pkl"] is not None
+        (result.model, result.table()) for result in results if kept.has_pickle(result.model.label)
     ]
     with console.status("verifying the tables in NetPyNE networks"):
         checks = verify(
@@ -176,7 +176,7 @@ def _verified(
     verifications = {}
     for (model, _), check in zip(loadable, checks, strict=True):
         verifications[model.label] = check
-        _write_verification(model.label, check, entries[model.label], folder)
+        kept.write_verification(model.label, check)
     return verifications
 
 
@@ -216,6 +216,23 @@ class _Tally:
     trials: int = 0
 
 
+@contextmanager
+def _told_how_to_continue(
+    folder: Path, tally: _Tally, fresh: bool, console: Console
+) -> Iterator[None]:
+    """Say what there is, and how to go on, where a run is interrupted or terminated."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):  # the latter on SIGTERM
+        console.print(
+            f"{tally.found + tally.searched} finished sites of this run are in {folder}; the same "
+            f"command{' without --fresh' if fresh else ''} continues from there",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise
+
+
 def _run(
     search: Search[Any, Any],
     workers: Backend,
@@ -247,100 +264,14 @@ def _run(
             tally.trials += result.trials
             progress.update(bar, advance=1, trials=tally.trials)
 
-        try:
-            return run(
-                search,
-                workers,
-                journals=journals,
-                on_found=found,
-                on_result=advance,
-                on_cell=keep,
-            )
-        except (KeyboardInterrupt, SystemExit):  # the latter on SIGTERM
-            console.print(
-                f"{tally.found + tally.searched} finished sites are in {journals.folder}; the same "
-                "command continues from there",
-                highlight=False,
-                soft_wrap=True,
-            )
-            raise
-
-
-def _write_cell(
-    result: GridResult | SolveResult, settings: SearchSettings, folder: Path, command: Sequence[str]
-) -> dict[str, Any]:
-    cell = result.model.label
-    origin = provenance(result.model, command)
-    table = result.table(origin)
-    json_file = folder / "weightNorm" / f"{cell}_weightNorm.json"
-    table.write_json(json_file)
-    pkl_file = json_file.with_suffix(".pkl")
-    why_not = None
-    try:
-        table.write_pickle(pkl_file)
-    except TableError as error:
-        pkl_file.unlink(missing_ok=True)  # one of an earlier run
-        why_not = str(error)
-    files = {
-        "weightNorm_json": str(json_file.relative_to(folder)),
-        "weightNorm_pkl": None if why_not else str(pkl_file.relative_to(folder)),
-    }
-    losses: dict[str, Any] = {}
-    if isinstance(result, GridResult):
-        csv = folder / "grid_batch" / f"{cell}.csv"
-        write_atomically(csv, result.frame.to_csv(index=False).encode())
-        files["grid"] = str(csv.relative_to(folder))
-        best, loss = result.best.drop(columns="cell"), result.loss_mV2
-        losses = {
-            "loss_mV2": None if np.isnan(loss) else loss,
-            "best": best.to_dict(orient="records"),
-        }
-    return {
-        "counts": table.counts,
-        **losses,
-        "trials": result.trials,
-        "worker_seconds": round(result.seconds, 3),
-        "files": files,
-        "no_pkl_because": why_not,
-        "notices": list(result.model.notices),
-        "settings": settings.model_dump(mode="json"),
-        "provenance": origin,
-    }
-
-
-def _write_verification(
-    label: str, check: Verification, entry: dict[str, Any], folder: Path
-) -> None:
-    path = make_folder(folder / "verification") / f"{label}.csv"
-    write_atomically(path, check.frame.to_csv(index=False).encode())
-    entry["files"]["verification"] = str(path.relative_to(folder))
-    entry["verified"] = {
-        "passed": check.passed,
-        "largest_error": None if np.isnan(check.largest_error) else check.largest_error,
-        "misread_centres": len(check.misread),
-    }
-
-
-def _write_summary(
-    folder: Path, entries: dict[str, dict[str, Any]], wall: float, workers: Backend
-) -> None:
-    path = folder / "results.json"
-    earlier: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            earlier = json.loads(path.read_text())["cells"]
-        except (ValueError, KeyError, TypeError):
-            earlier = {}
-    content = {
-        "cells": {**earlier, **entries},
-        "last_run": {
-            "cells": list(entries),
-            "wall_seconds": round(wall, 3),
-            "jobs": len(workers.workers()),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        },
-    }
-    write_atomically(path, json.dumps(content, indent=1, allow_nan=False).encode())
+        return run(
+            search,
+            workers,
+            journals=journals,
+            on_found=found,
+            on_result=advance,
+            on_cell=keep,
+        )
 
 
 def _print_summary(
@@ -374,7 +305,7 @@ def _print_summary(
         for site, solution in result.solutions:
             if solution.status != "ok":
                 console.print(
-                    f"{result.model.label} {site}: [yellow]{solution.status}[/], "
+                    f"{result.model.label} {escape(str(site))}: [yellow]{solution.status}[/], "
                     f"{escape(solution.reason)}",
                     highlight=False,
                     soft_wrap=True,
