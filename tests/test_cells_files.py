@@ -388,6 +388,13 @@ def test_hoc_without_a_template(write):
     assert set(read_cell(write("top.hoc", TOP_LEVEL)).rule["secs"]) == {"soma", "dend"}
 
 
+def test_nothing_beside_a_morphology_is_imported(write):
+    for module in ("json", "neuron", "netpyne", "wscale"):
+        write(f"{module}.py", "raise SystemExit('this ran')")
+    bare = {"*": {"mechs": {"pas": {"g": 3e-5, "e": -70}}, "geom": {"cm": 1, "Ra": 150}}}
+    assert "soma" in " ".join(read_cell(write("small.swc", SWC), biophysics=bare).rule["secs"])
+
+
 def test_morphology_with_biophysics(write, tmp_path):
     file = write("small.swc", SWC)
     biophysics = {**PASSIVE, "soma*": {"mechs": {"hh": {}, "pas": {"g": 1e-4}}}}

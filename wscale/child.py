@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,7 @@ def ask_child(
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
         answer_file = Path(scratch) / "answer.json"
         run = subprocess.Popen(
-            [sys.executable, "-m", module, str(answer_file)],
+            [sys.executable, "-P", "-m", module, str(answer_file), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -71,13 +72,16 @@ def ask_child(
             },
             text=True,
             errors="replace",
+            start_new_session=True,  # Ctrl-C is for who asked
         )
         _children.add(run)
         try:
             said = run.communicate(json.dumps(request))[0].strip()[-2000:]
+        except BaseException:
+            _kill(run)
+            raise
         finally:
             _children.discard(run)
-            run.kill()
             run.wait()
         if not answer_file.is_file():
             raise ModelError(
@@ -96,12 +100,19 @@ def ask_child(
 def stop_children() -> None:
     """End all children at once; who waits for an answer gets an error."""
     for child in list(_children):
-        child.kill()
+        _kill(child)
+
+
+def _kill(child: subprocess.Popen[str]) -> None:
+    """End a child and what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def answer_parent(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Answer the request on standard input; what the code prints goes to standard error."""
-    end_with_parent()
+    end_with_parent(int(sys.argv[2]))
     answer_file = Path(sys.argv[1])
     try:
         with contextlib.redirect_stdout(sys.stderr):

@@ -188,7 +188,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
     if request["mod"] is not None:
         load_mechanisms(request["mod"])
-    sys.path.insert(0, str(Path(request["file"]).parent))
+    if Path(request["file"]).suffix != ".swc":  # which is data: nothing beside it is imported
+        sys.path.insert(0, str(Path(request["file"]).parent))
     h = import_neuron()
     from netpyne import specs
     from netpyne.conversion import neuronPyHoc

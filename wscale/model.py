@@ -16,6 +16,7 @@ from wscale.checks import STIM, check_configuration, check_network, check_shape
 from wscale.errors import ModelError
 from wscale.folder import read_folder
 from wscale.mechanisms import mechanisms_hash
+from wscale.modfolders import prepare_folders
 from wscale.plain import choose_cell, some, to_plain
 from wscale.rules import check_rule
 
@@ -197,8 +198,15 @@ class Model:
         net["cellParams"] = {label: rule}
         for pop in net["popParams"].values():
             pop["cellType"] = label
-        changed = replace(self, cell=label, notices=()).with_net(net, self.group)
-        return replace(changed, notices=(*cell.notices, *changed.notices))
+        own = replace(self, cell=label, notices=())
+        left_out: tuple[str, ...] = ()
+        if cell.mod is not None:
+            folders = [cell.mod] if self.mod is None else [self.mod, cell.mod]
+            prepared = prepare_folders(folders)
+            own = replace(own, mod=prepared.folder, searched=(*self.searched, cell.mod))
+            left_out = prepared.notices
+        changed = own.with_net(net, self.group)
+        return replace(changed, notices=(*cell.notices, *left_out, *changed.notices))
 
     # ------------------------------------------------------------------ what it holds
 

@@ -98,7 +98,8 @@ def import_neuroml(file: Path, name: str | None, mod: str | Path | None = None) 
     nmodl = _named(rule, answer["nmodl"], mod)
     folder = _keep(nmodl) if nmodl else None
     if folder is not None:
-        notices.append(f"{file}: jNeuroML wrote the NMODL of {some(nmodl)}, in {folder}")
+        made = f"{file}: jNeuroML wrote the NMODL of {some(nmodl)}"
+        notices.append(f"{made}; a network takes it from {folder}")
     return NeuroMLCell(answer["name"], rule, folder, tuple(notices))
 
 
@@ -203,7 +204,7 @@ def _document(file: str) -> Any:
 
 def _hrefs(file: Path, seen: set[Path]) -> set[Path]:
     """Return the files that a file includes, and those that they include."""
-    if file.is_file() and file not in seen:
+    if file.suffix in (".nml", ".xml") and file.is_file() and file not in seen:
         for _, element in ElementTree.iterparse(file):
             if element.tag == f"{{{_NAMESPACE}}}include" and (href := element.get("href")):
                 part = (file.parent / href).resolve()
@@ -275,15 +276,18 @@ def _write_nmodl(file: str, cell: str, names: list[str]) -> dict[str, str]:
             f"jNeuroML wrote no NMODL for {some(missing)}: the channel must be defined in the file "
             "or in one that it includes. jNeuroML said:\n" + "\n".join(said[:12])
         )
-    return {name: _exact(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    return {name: _sound(path.read_text(encoding="utf-8")) for name, path in files.items()}
 
 
-def _exact(text: str) -> str:
-    """Let NEURON see that a gate is linear, so that cnexp is exact; else it takes Euler's steps.
+def _sound(text: str) -> str:
+    """Let the current follow from the states at every step, and gates be solved exactly.
 
-    jNeuroML gives the derivative a name of its own, which is unstable where a gate is faster than
-    the time step.
+    jNeuroML's current takes the gates of the step before, from values that no saved state of NEURON
+    holds; and its derivatives have names of their own, so that cnexp takes Euler's steps, which are
+    unstable where a gate is faster than the time step.
     """
+    if "PROCEDURE rates()" in text and "gion =" in text:
+        text = re.sub(r"(?m)^(\s*)(SOLVE \w+ METHOD \w+.*)$", r"\g<1>\g<2>\n\g<1>rates()", text)
     for state in re.findall(r"(?m)^\s*(\w+)' = rate_\1\s*$", text):
         linear = rf"(?m)^\s*rate_{state} = (\(\s*\w+\s*-\s*{state}\s*\)\s*/\s*\w+)\s*(?:\?.*)?$"
         if found := re.search(linear, text):

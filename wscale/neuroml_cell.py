@@ -80,6 +80,8 @@ def _fill(cell: Any) -> None:
     known = {segment.id: segment for segment in segments}
     if len(known) < len(segments):
         raise ModelError(f"cell {cell.id!r} has two segments of one id; ids must differ")
+    if flat := [segment.id for segment in segments if not segment.distal]:
+        raise ModelError(f"segments {flat[:8]} of cell {cell.id!r} have no distal point")
     roots = [segment.id for segment in segments if not segment.parent]
     orphans = [s.id for s in segments if s.parent and s.parent.segments not in known]
     if len(roots) != 1 or orphans:
@@ -190,12 +192,14 @@ def _regroup(cell: Any, cables: dict[str, list[Any]]) -> dict[str, list[str]]:
     by_section = any(map(_is_section, morphology.segment_groups))
     used = {_group_of(item) for item in _placed(cell)}
     found: dict[str, list[str]] = {"all": list(cables)}
+    ids = {name: {segment.id for segment in cables[name]} for name in cables}
+    owner = {index: name for name in cables for index in ids[name]}
     kept, aliases = [], {}
     for group in morphology.segment_groups:
         inside = set(cell.get_all_segments_in_group(group))
-        whole = [name for name in cables if {s.id for s in cables[name]} <= inside]
-        part = inside - {s.id for name in whole for s in cables[name]}
-        unread = part or group.paths or group.sub_trees
+        touched = dict.fromkeys(owner[index] for index in sorted(inside))
+        whole = [name for name in touched if ids[name] <= inside]
+        unread = len(whole) < len(touched) or group.paths or group.sub_trees
         if unread and group.id in used:
             raise ModelError(
                 f"segment group {group.id!r} has a <path>, a <subTree> or only part of a section, "

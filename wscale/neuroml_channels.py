@@ -52,18 +52,23 @@ class Carried:
         The ion that carries it, ``non_specific``, or None for what has no current.
     reads_e : bool
         Whether the reversal potential is the ion's; else it stands in the file.
+    gated_by : tuple of str
+        The ions whose concentrations inside act on it.
     """
 
     ion: str | None
     reads_e: bool
+    gated_by: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str) -> Carried:
         """Read the NEURON block of a file."""
-        for ion, read, write in _USEION.findall(text):
+        ions = [(i, re.split(r"[,\s]+", read), write) for i, read, write in _USEION.findall(text)]
+        gated_by = tuple(ion for ion, read, _ in ions if f"{ion}i" in read)
+        for ion, read, write in ions:
             if write == f"i{ion}":
-                return cls(ion, f"e{ion}" in re.split(r"[,\s]+", read))
-        return cls(_NON_SPECIFIC if "NONSPECIFIC_CURRENT" in text else None, False)
+                return cls(ion, f"e{ion}" in read, gated_by)
+        return cls(_NON_SPECIFIC if "NONSPECIFIC_CURRENT" in text else None, False, gated_by)
 
 
 def membrane(cell: Any) -> Any:
@@ -153,12 +158,13 @@ def check_densities(
                 "the whole cell, as jNeuroML writes it into the NMODL; give a copy of the channel "
                 "another id for the other value"
             )
-        lacking = [sec for sec in secs if fixed is None and (density.ion, sec) not in pools]
-        if lacking:
-            raise ModelError(
-                f"{where} follows Nernst, but no species says the concentrations of {density.ion} "
-                f"in {some(lacking)}; give it there too"
-            )
+        needed = {*kind.gated_by, *([density.ion] if fixed is None else [])}
+        for ion in needed:
+            if lacking := [sec for sec in secs if (ion, sec) not in pools]:
+                raise ModelError(
+                    f"{where} depends on the concentration of {ion}, but no species says what it "
+                    f"is in {some(lacking)}; give it there too"
+                )
 
 
 def _sections(where: str, cell: Any, density: Any, groups: Mapping[str, list[str]]) -> list[str]:

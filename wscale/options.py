@@ -36,7 +36,7 @@ BackendName = Annotated[
     typer.Option(
         "--backend",
         help="Where: local, dask (a cluster that runs, see --scheduler), or slurm, pbs, sge, lsf "
-        "(workers are jobs). All but local: pip install 'wscale[cluster]'.",
+        "(workers are jobs). All but local: pip install 'wscale\\[cluster]'.",
     ),
 ]
 Scheduler = Annotated[
@@ -49,6 +49,13 @@ Walltime = Annotated[str | None, typer.Option(help="Their time limit, such as 02
 JobExtra = Annotated[
     list[str] | None,
     typer.Option(help="A further line of their submission, such as --account=me; repeat."),
+]
+Interface = Annotated[
+    str | None,
+    typer.Option(
+        help="Network interface by which jobs reach this machine, such as ib0 (default: none, for "
+        "jobs on this machine alone)."
+    ),
 ]
 TrialTimeout = Annotated[
     float,
@@ -64,7 +71,7 @@ CellPath = Annotated[
     str | None,
     typer.Option(
         "--cell-file",
-        help="A cell in place of the folder's: .json or .pkl (cellParams), .hoc, .py or .swc.",
+        help="A cell in place of the folder's: .json or .pkl (cellParams), .hoc, .py, .swc, .nml.",
     ),
 ]
 CellClass = Annotated[
@@ -150,9 +157,9 @@ def chosen_model(options: Mapping[str, Any]) -> Model:
     group = options["group"]
     if group is not None or len(groups) > 1:
         if group not in groups:
-            raise ConfigError(
-                f"--group {group!r} must be one of {', '.join(groups) or 'a --synapses file'}"
-            )
+            given = "is not given" if group is None else f"= {group!r}"
+            allowed = ", ".join(name for name in groups if name) or "a file's: give --synapses too"
+            raise ConfigError(f"--group {given}; it must be one of {allowed}")
         groups = {group: groups[group]}
     settings = SearchSettings.make(
         folder=str(options["folder"]),
@@ -172,7 +179,7 @@ def chosen_model(options: Mapping[str, Any]) -> Model:
 def chosen_backend(options: Mapping[str, Any]) -> AbstractContextManager[Backend]:
     """Return the back end that options stand for, as a context manager."""
     limits = Limits(options["trial_timeout"] or None, options["memory_limit"])
-    names = ("scheduler", "workers", "queue", "walltime", "job_extra")
+    names = ("scheduler", "workers", "queue", "walltime", "job_extra", "interface")
     given = {name: options[name] for name in names if options[name]}
     if options["backend"] == "local":
         if given:

@@ -81,7 +81,7 @@ class SearchSettings(BaseModel):
     folder: str = Field(".", description="model folder with cfg.py and netParams.py")
     cells: tuple[str, ...] = Field((), description="cell labels; empty: the folder's only cell")
     cell_file: str | None = Field(
-        None, description="a cell in place of the folder's: .json, .pkl, .hoc, .py or .swc"
+        None, description="a cell in place of the folder's: .json, .pkl, .hoc, .py, .swc or .nml"
     )
     cell_class: str | None = Field(None, description="its template, class, function or label")
     cell_args: dict[str, Any] | tuple[Any, ...] | None = Field(None, description="its arguments")
