@@ -199,3 +199,57 @@ print(near.status, far.status, near.baseline_mV != far.baseline_mV)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout.split() == ["ok", "ok", "True"], done.stderr
+
+
+LATE = """
+NEURON {
+    SUFFIX late
+    NONSPECIFIC_CURRENT i
+    RANGE g, i
+}
+UNITS { (mA) = (milliamp) (mV) = (millivolt) (S) = (siemens) }
+PARAMETER { g = 1e-4 (S/cm2) }
+ASSIGNED { v (mV) i (mA/cm2) open }
+STATE { m }
+INITIAL { rates() m = open }
+BREAKPOINT {
+    SOLVE follow METHOD cnexp
+    %s
+    i = g * open * m * (v + 60)
+}
+DERIVATIVE follow {
+    rates()
+    m' = (open - m) / 3
+}
+PROCEDURE rates() { open = 1 / (1 + exp(-(v + 60) / 8)) }
+"""
+
+
+@pytest.mark.parametrize("mended", [False, True], ids=["late", "mended"])
+def test_a_mechanism_whose_values_a_saved_state_does_not_hold(tmp_path, repo, mended):
+    """Its current takes an ASSIGNED variable that is only set after it: NEURON's state lacks it."""
+    (tmp_path / "mod").mkdir()
+    (tmp_path / "mod" / "late.mod").write_text(LATE % ("rates()" if mended else ""))
+    (tmp_path / "mod" / "hd.mod").write_bytes((repo / "mod" / "hd.mod").read_bytes())
+    code = f"""
+from wscale import Model, Rig, list_sites
+model = Model.from_folder({str(repo)!r}, "PT5B_hh", {{"dt": 0.05}}, {str(tmp_path / "mod")!r})
+model.net["stimTargetParams"][model.stim_target_label].update(synMech="S", synMechWeightFactor=[1])
+model.net["synMechParams"] = {{"S": {{"mod": "Exp2Syn", "tau2": 5, "e": 0}}}}
+for sec in model.rule["secs"].values():
+    sec["mechs"]["late"] = {{"g": 1e-4}}
+with Rig(model, list_sites(model)) as rig:
+    print(rig.respond([(rig.sites[0], 1e-3)])[0].status)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "WSCALE_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if mended:
+        assert done.stdout.split() == ["ok"], done.stderr
+    else:
+        assert "from the same saved state the cell does not run twice the same" in done.stderr

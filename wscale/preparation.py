@@ -11,6 +11,7 @@ import logging
 import math
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ __all__ = ["Preparation", "settled_before"]
 # Where the synapse is while the cell settles: the centre of the soma
 _HOME = 0.5
 # To be changed with what a settled state and its notes hold
-_FORMAT = "1"
+_FORMAT = "2"
+# Whether the saved state is all there is: a strong activation, how long, and when the cell is
+# looked at after the state was restored
+_STRONG_uS, _DISTURBED_ms, _MOMENT_ms = 0.05, 10.0, 1.0
 # Run ahead, so many steps at a time are this share of the time since the activation
 _AHEAD_STEPS, _AHEAD_STRIDE = 10, 0.1
 
@@ -131,6 +135,20 @@ class Preparation:
     def integrate(self, t_ms: float) -> None:
         """Integrate to a time, ms."""
         self._sim.pc.psolve(t_ms)
+
+    def integrate_with_local(self, site: Site) -> FloatArray:
+        """Integrate to the end of the window, and return the potential at a site on the way, mV.
+
+        The first sample is the last before the activation arrives; the others follow those of
+        ``samples_ms``. The potential is read between steps, so that nothing is added to the
+        simulation, and the somatic samples stay what they are.
+        """
+        segment = self._sec(site.sec)(site.loc)
+        local = [float(segment.v)]
+        for t in self.samples_ms[self._settled :]:
+            self.integrate(t)
+            local.append(float(segment.v))
+        return np.array(local, dtype=np.float64)
 
     def rest(self, duration_ms: float) -> None:
         """Integrate the settled cell without any activation for a time, ms."""
@@ -311,6 +329,7 @@ class Preparation:
         states = _range_variables(self._h, synapses, _STATE)
         assigned = _range_variables(self._h, synapses, _ASSIGNED)
         currents = [value for name, value in assigned if name.startswith("i")]
+        same = self._model.cfg["cvode_active"] or self._restores()
         self._start()
         self._sim.pc.psolve(self.samples_ms[-1])
         deviation = np.concatenate((before, self._recorded_mV())) - before[0]
@@ -318,12 +337,37 @@ class Preparation:
             "before_mV": before,
             "drift_mV": float(deviation[np.argmax(np.abs(deviation))]),
             "inert": states == initial and not any(currents),
+            "restores": bool(same),
         }
 
     def _take(self, notes: Notes) -> None:
         self._before_mV = np.array(notes["before_mV"], dtype=np.float64)
         self.drift_mV = float(notes["drift_mV"])
         self._inert = bool(notes["inert"])
+        if not notes["restores"]:
+            raise ModelError(
+                f"{self._model.cell}: from the same saved state the cell does not run twice the "
+                "same, so that a trial would depend on those before it. A mechanism draws random "
+                "numbers, or its current takes an ASSIGNED variable that only its DERIVATIVE sets: "
+                "let BREAKPOINT set it too, after SOLVE"
+            )
+
+    def _restores(self) -> bool:
+        """Whether the cell runs from the saved state as it did before a strong activation."""
+        quiet_mV = self._shortly_after()
+        self._start()
+        for netcon, unit_weight in next(iter(self._netcons.values())):
+            netcon.weight[0] = _STRONG_uS * unit_weight
+            netcon.event(self._model.arrival_ms)
+        with suppress(RuntimeError):
+            self._sim.pc.psolve(self._model.arrival_ms + _DISTURBED_ms)
+        return self._shortly_after() == quiet_mV
+
+    def _shortly_after(self) -> list[float]:
+        """Return all potentials a moment after the saved state, mV."""
+        self._start()
+        self._sim.pc.psolve(self._h.t + _MOMENT_ms)
+        return [float(segment.v) for sec in self._h.allsec() for segment in sec]
 
     def _save(self) -> None:
         self._state = self._h.SaveState()
