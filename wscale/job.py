@@ -12,14 +12,6 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from wscale.child import stop_children
@@ -29,6 +21,8 @@ from wscale.journal import Journals
 from wscale.model import Model
 from wscale.plan import Search, run
 from wscale.plots import plot_search
+from wscale.profile import Profile, identity, plan_profile
+from wscale.progress import SearchProgress
 from wscale.results import ResultsFolder
 from wscale.settings import SearchSettings
 from wscale.solve import SolvedSite, SolveResult, plan_solve
@@ -74,6 +68,7 @@ def run_search(
     backend: Backend | None = None,
     command: Sequence[str] = (),
     verified: bool = False,
+    traces: bool = False,
     fresh: bool = False,
     retry_failed: bool = False,
     console: Console | None = None,
@@ -98,6 +93,8 @@ def run_search(
         What the user called, for the provenance.
     verified : bool
         Load each table into a NetPyNE network afterwards and measure it (:func:`wscale.verify`).
+    traces : bool
+        Run the trials whose traces ``wscale plot`` draws, see :mod:`wscale.profile`.
     fresh, retry_failed : bool
         Begin anew, or search failed sites again; see :class:`wscale.Journals`.
     console : rich.console.Console, optional
@@ -140,7 +137,10 @@ def run_search(
                     """Write a cell as soon as it is finished."""
                     kept.write(result, own, journals.command(result.model.label))
 
-                results += _run(search, workers, journals, console, keep, tally)
+                found = _run(search, workers, journals, console, keep, tally)
+                if traces:
+                    tally.trials += _traced(search, found, workers, kept, console)
+                results += found
             verifications = {}
             if verified:
                 verifications = _verified(results, settings, workers, kept, console)
@@ -178,6 +178,31 @@ def _verified(
         verifications[model.label] = check
         kept.write_verification(model.label, check)
     return verifications
+
+
+def _traced(
+    search: Search[Any, Any],
+    results: Sequence[GridResult | SolveResult],
+    workers: Backend,
+    kept: ResultsFolder,
+    console: Console,
+) -> int:
+    """Run the trials of which traces are kept, where they are not there; return how many."""
+    pairs, made_of = [], {}
+    for cell, result in zip(search.cells, results, strict=True):
+        label = cell.model.label
+        made_of[label] = identity(cell, result)
+        if not kept.has_traces(label, made_of[label]):
+            pairs.append((cell, result))
+    if not pairs:
+        return 0
+
+    def keep(profile: Profile) -> None:
+        kept.write_traces(profile, made_of[profile.model.label])
+
+    with console.status("traces at the solved weights"):
+        profiles = run(plan_profile(pairs), workers, on_cell=keep)
+    return sum(profile.trials for profile in profiles)
 
 
 def _by_group(
@@ -241,36 +266,30 @@ def _run(
     keep: Callable[[GridResult | SolveResult], None],
     tally: _Tally,
 ) -> Sequence[GridResult | SolveResult]:
-    total = sum(len(cell.sites) for cell in search.cells)
-    group = search.cells[0].model.group
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("sites, {task.fields[trials]} trials"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-    ) as progress:
-        bar = progress.add_task(f"{search.method} search {group}".strip(), total=total, trials=0)
+    sites = sum(len(cell.sites) for cell in search.cells)
+    title = f"{search.method} search {search.cells[0].model.group}".strip()
+    with SearchProgress(console, title, len(search.cells), sites) as progress:
 
         def found(_: SiteResult | SolvedSite) -> None:
             tally.found += 1
-            progress.update(bar, advance=1)
+            progress.found()
 
-        def advance(result: SiteResult | SolvedSite) -> None:
+        def searched(result: SiteResult | SolvedSite) -> None:
             tally.searched += 1
             tally.trials += result.trials
-            progress.update(bar, advance=1, trials=tally.trials)
+            progress.searched(result.trials, result.solution.status == "failed")
+
+        def complete(result: GridResult | SolveResult) -> None:
+            keep(result)
+            progress.cell_done()
 
         return run(
             search,
             workers,
             journals=journals,
             on_found=found,
-            on_result=advance,
-            on_cell=keep,
+            on_result=searched,
+            on_cell=complete,
         )
 
 
