@@ -258,6 +258,7 @@ MODELS = {
     "two somas": (two_somas, ModelError, r"\['soma_0', 'soma_1'\]"),
     "no NetStim1": (no_source, ModelError, r"stimSourceParams\['NetStim1'\]"),
     "two targets": (two_targets, ModelError, r"exactly one stimTargetParams"),
+    "no interval": (stim(interval=None), ModelError, r"no positive interval \(ms\) or rate"),
     "number 2": (stim(number=2), ModelError, r"number 1 and noise 0"),
     "noise": (stim(noise=0.5), ModelError, r"number 1 and noise 0"),
     "start negative": (stim(start=-1.0), ModelError, r"start = -1\.0 ms must be positive"),

@@ -25,7 +25,7 @@ cfg.hParams = {"celsius": 34.0, "v_init": -80.0}
 NET = """
 from types import SimpleNamespace
 from cfg import cfg
-stim = {"type": "NetStim", "start": 700, "number": 1, "noise": 0}
+stim = {"type": "NetStim", "start": 700, "interval": 1e10, "number": 1, "noise": 0}
 target = {"source": "NetStim1", "sec": "soma", "loc": 0.5, "synMech": "AMPA", "delay": 1}
 netParams = SimpleNamespace(cellParams={}, popParams={}, stimTargetParams={}, defaultDelay=1)
 secs = {"soma": {"geom": {"L": 20, "nseg": 1}, "topol": {}}}
@@ -210,7 +210,7 @@ def test_unknown_cell_of_the_repository_is_named_by_its_own_code(repo):
 def parts():
     """Return netParams and cfg as NetPyNE keeps them, as far as a model needs them."""
     secs = {"soma": {"geom": {"L": 20.0, "nseg": 1}, "topol": {}}}
-    stim = {"type": "NetStim", "start": 700, "number": 1, "noise": 0}
+    stim = {"type": "NetStim", "start": 700, "interval": 1e10, "number": 1, "noise": 0}
     net = SimpleNamespace(
         cellParams={"ball": {"secs": secs}},
         popParams={"cell": {"cellType": "ball", "numCells": 1}},

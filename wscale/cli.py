@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +15,10 @@ from rich.console import Console
 
 from wscale import __version__
 from wscale.commands import audit_command, compare_command, inspect_command, verify_command
-from wscale.errors import WscaleError
+from wscale.errors import SelectionError, WscaleError
+from wscale.figures.command import plot_command
 from wscale.loss import Targets
+from wscale.new import new_command
 from wscale.options import (
     BackendName,
     Biophysics,
@@ -24,6 +28,7 @@ from wscale.options import (
     Cfg,
     Factors,
     Folder,
+    Interface,
     JobExtra,
     Jobs,
     MemoryLimit,
@@ -95,6 +100,10 @@ RetryFailed = Annotated[
 Verify = Annotated[
     bool, typer.Option("--verify", help="Load each table into a NetPyNE network and measure.")
 ]
+Traces = Annotated[
+    bool,
+    typer.Option("--traces", help="Keep somatic traces and local amplitudes too, for wscale plot."),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -150,12 +159,14 @@ def grid_command(
     queue: Queue = None,
     walltime: Walltime = None,
     job_extra: JobExtra = None,
+    interface: Interface = None,
     trial_timeout: TrialTimeout = 600.0,
     memory_limit: MemoryLimit = None,
     out: Out = Path("results"),
     fresh: Fresh = False,
     retry_failed: RetryFailed = False,
     verify: Verify = False,
+    traces: Traces = False,
 ) -> None:
     """Measure the EPSP of every section x location x weight, and solve for the target.
 
@@ -194,12 +205,14 @@ def norm_command(
     queue: Queue = None,
     walltime: Walltime = None,
     job_extra: JobExtra = None,
+    interface: Interface = None,
     trial_timeout: TrialTimeout = 600.0,
     memory_limit: MemoryLimit = None,
     out: Out = Path("results"),
     fresh: Fresh = False,
     retry_failed: RetryFailed = False,
     verify: Verify = False,
+    traces: Traces = False,
 ) -> None:
     """Find the weight for the target at every site in a few trials, without a grid of weights.
 
@@ -244,16 +257,19 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
             backend=backend,
             command=_command(),
             verified=options["verify"],
+            traces=options["traces"],
             fresh=options["fresh"],
             retry_failed=options["retry_failed"],
         )
     raise typer.Exit(0 if sound else 1)
 
 
+app.command(name="new")(new_command)
 app.command(name="verify")(verify_command)
 app.command(name="audit")(audit_command)
 app.command(name="compare")(compare_command)
 app.command(name="inspect")(inspect_command)
+app.command(name="plot")(plot_command)
 
 
 def main() -> None:
@@ -261,14 +277,28 @@ def main() -> None:
     sys.exit(fail_in_words(app))
 
 
-def _terminate(*_: object) -> None:
-    """End tidily on SIGTERM, as a cluster sends it before its time limit."""
-    raise SystemExit(128 + signal.SIGTERM)
+# A signal that comes so long after the first, s, ends the process without any tidying
+_PATIENCE_s = 5.0
+_asked_at: float | None = None
+
+
+def _end(number: int, _: object) -> None:
+    """End tidily on Ctrl-C, and on SIGTERM, as a cluster sends it before its time limit."""
+    global _asked_at
+    if _asked_at is None:
+        _asked_at = time.monotonic()
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+    if time.monotonic() - _asked_at > _PATIENCE_s:
+        os._exit(128 + number)
 
 
 def fail_in_words(program: Callable[[], int | None]) -> int | None:
     """Run a program; what wscale cannot work with becomes words on stderr and exit code 2."""
-    signal.signal(signal.SIGTERM, _terminate)
+    global _asked_at
+    _asked_at = None
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as nohup and scripts want it
+        signal.signal(signal.SIGINT, _end)
     try:
         return program()
     except WscaleError as error:
@@ -283,7 +313,10 @@ def fail_in_words(program: Callable[[], int | None]) -> int | None:
 
 
 def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not names:
+        raise SelectionError(f"{text!r} names no section; leave the option out, or name some")
+    return names or None
 
 
 def _locations(text: str | None) -> str | list[str] | None:
