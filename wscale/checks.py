@@ -122,8 +122,8 @@ def check_network(model: Model) -> None:
         )
     if not any(is_number(source.get(key)) and source[key] > 0 for key in ("interval", "rate")):
         raise ModelError(
-            f"stimSourceParams[{STIM!r}] has no positive interval (ms) or rate, which NetPyNE needs "
-            "for a single activation too; 1e10 ms is usual"
+            f"stimSourceParams[{STIM!r}] has no positive interval (ms) or rate, which NetPyNE "
+            "needs for a single activation too; 1e10 ms is usual"
         )
     if not model.syn_mechs or not all(isinstance(label, str) for label in model.syn_mechs):
         raise ModelError(
