@@ -19,6 +19,7 @@ from pathlib import Path
 from wscale.cache import locked
 from wscale.errors import CompileError, MechanismError
 from wscale.nmodl import MAKE_ERROR, explain_failure, failed_files
+from wscale.orphans import guarded
 
 __all__ = [
     "build_library",
@@ -101,7 +102,7 @@ def _nrnivmodl(site: Path) -> list[str]:
 def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[bool, str]:
     """Run nrnivmodl in a folder; return whether it succeeded and what it said."""
     done = subprocess.run(
-        [*_nrnivmodl(site), *arguments],
+        guarded([*_nrnivmodl(site), *arguments]),
         cwd=build,
         env={**os.environ, "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,

@@ -8,28 +8,32 @@ in its chain alone.
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from wscale.execute import Backend, TICK_s
+from wscale.execute import LOSSES, Backend, TICK_s, WorkerLost
+from wscale.parcel import pack
 from wscale.sites import number_of_segments
 from wscale.slots import WorkerDied
 from wscale.worker import Cell, prepare, prepare_and_search, search
 
-__all__ = ["Job", "dispatch"]
+__all__ = ["Dispatcher", "Job", "dispatch"]
 
 Part = TypeVar("Part")
 Groups = Sequence[tuple[int, ...]]
 
 # What is sent at a time takes a worker about so long, s, and is not more than so many sites
 _BATCH_s, _LARGEST_BATCH = 0.1, 64
+# With many workers it takes longer, so that calls take this share of the main process's time
+_CALLS = 0.25
 # A further worker joins a cell where so many trials times segments are left for it
 _WORTH = 2000
+# A cell is given up after so many preparations that ended their process, with none that did not
+_PREPARATIONS = 3
 
 
 @dataclass
@@ -39,6 +43,11 @@ class _Chain:
     indices: deque[int]
     done: list[Any]
     alone: bool = False  # its next site goes to a process of its own
+
+    def before(self, index: int) -> list[Any]:
+        """Return the outcomes of the sites before one, in order; those after may be there too."""
+        parts = (part for part in self.done if part.index < index)
+        return sorted(parts, key=lambda part: int(part.index))
 
 
 @dataclass
@@ -66,39 +75,46 @@ class Job:
     trials_per_site: int
     seconds: float = 0.0
     finished: int = 0
-    preparations_that_died: int = 0
+    was_ready: bool = False  # some worker could make it ready
+    not_ready: int = 0  # how often in a row none could
+    refused: Counter[str] = field(default_factory=Counter)  # by worker
+    preparations_lost: int = 0
     most: int = _LARGEST_BATCH
     deaths: Counter[int] = field(default_factory=Counter)
+    losses: Counter[int] = field(default_factory=Counter)
     waiting: deque[_Chain] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        self.packed = pickle.dumps(self.cell)
+        self.packed = pack(self.cell)
         self.key = hashlib.sha256(self.packed).hexdigest()
         secs = self.cell.model.rule["secs"]
         segments = sum(number_of_segments(self.cell.model, sec) for sec in secs)
         self._cost_of_site = segments * self.trials_per_site
+        self._left = 0
         for chain in sorted(self.chains, key=len, reverse=True):  # the longest is not left for last
             done = [self.done[index] for index in chain if index in self.done]
             if len(done) < len(chain):
                 rest = deque(index for index in chain if index not in self.done)
                 self.waiting.append(_Chain(rest, done))
+                self._left += len(rest)
 
     @property
     def cost(self) -> int:
         """Trials times segments that wait for a worker."""
-        return self._cost_of_site * sum(len(chain.indices) for chain in self.waiting)
+        return self._cost_of_site * self._left
 
-    def take(self) -> list[tuple[_Chain, list[int]]]:
-        """Take as many sites as make a batch; a chain is with one worker at a time."""
+    def take(self, batch_s: float = _BATCH_s) -> list[tuple[_Chain, list[int]]]:
+        """Take as many sites as a worker needs some time for; a chain is with one at a time."""
         size = self.most
         if size > 1:
-            mean_s = self.seconds / self.finished if self.finished else _BATCH_s
-            size = int(min(max(_BATCH_s / max(mean_s, 1e-6), 1), size))
+            mean_s = self.seconds / self.finished if self.finished else batch_s
+            size = int(min(max(batch_s / max(mean_s, 1e-6), 1), size))
         if self.waiting[0].alone:
             size = 1
         batch: list[tuple[_Chain, list[int]]] = []
         while size > 0 and self.waiting and (not batch or not self.waiting[0].alone):
             chain = self.waiting.popleft()
+            self._left -= len(chain.indices)
             taken = [chain.indices.popleft() for _ in range(min(size, len(chain.indices)))]
             batch.append((chain, taken))
             size -= len(taken)
@@ -108,8 +124,16 @@ class Job:
         """Let sites that were taken wait again, before all others."""
         for chain, taken in reversed(batch):
             chain.indices.extendleft(reversed(taken))
+            self._left += len(chain.indices)
             if chain.indices:
                 self.waiting.appendleft(chain)
+
+    def give_up(self) -> list[int]:
+        """Take all that wait, for good."""
+        indices = [index for chain in self.waiting for index in chain.indices]
+        self.waiting.clear()
+        self._left = 0
+        return indices
 
 
 @dataclass
@@ -128,7 +152,7 @@ def dispatch(
     setting: Any,
     failed: Callable[[Cell, int, str], Part],
     idle: Callable[[], None] = lambda: None,
-) -> Iterator[tuple[int, Part]]:
+) -> Generator[tuple[int, Part], None, None]:
     """Search the sites of cells with the workers of a back end.
 
     A worker that dies costs the site it was on: it is tried again in a process of its own, and its
@@ -156,10 +180,22 @@ def dispatch(
     part : object
         The outcome of one of its sites.
     """
-    return _Dispatch(jobs, backend, function, setting, failed).parts(idle)
+    return Dispatcher(jobs, backend, function, setting, failed).parts(idle)
 
 
-class _Dispatch:
+class Answers(Protocol):
+    """A queue of workers and the futures of what they were asked."""
+
+    def put(self, answer: tuple[str, Future[Any]], /) -> None:
+        """Add an answer."""
+
+    def get(self, *, timeout: float) -> tuple[str, Future[Any]]:
+        """Return the next; raise Empty where there is none in time."""
+
+
+class Dispatcher:
+    """What :func:`dispatch` runs; ``answers`` is the queue in which calls come back."""
+
     def __init__(
         self,
         jobs: Sequence[Job],
@@ -167,16 +203,21 @@ class _Dispatch:
         function: Callable[..., list[Any]],
         setting: Any,
         failed: Callable[[Cell, int, str], Any],
+        answers: Answers | None = None,
     ) -> None:
         self._jobs = sorted(jobs, key=lambda job: -job.cost)
         self._backend, self._function, self._setting = backend, function, setting
         self._failed = failed
+        self._workers: list[str] = []
         self._calls: dict[str, _Call] = {}  # by worker
         self._holds: dict[str, Job] = {}  # by worker
         self._lost: set[str] = set()  # workers that did not hold what they should
-        self._answers: SimpleQueue[tuple[str, Future[Any]]] = SimpleQueue()
+        self._answers: Answers = SimpleQueue() if answers is None else answers
 
-    def parts(self, idle: Callable[[], None]) -> Iterator[tuple[int, Any]]:
+    def parts(
+        self, idle: Callable[[], None] = lambda: None
+    ) -> Generator[tuple[int, Any], None, None]:
+        """Yield cell number and outcome of each site; ``idle`` is called every half second."""
         try:
             while self._calls or any(job.waiting for job in self._jobs):
                 self._hand_out()
@@ -195,28 +236,34 @@ class _Dispatch:
 
     def _hand_out(self) -> None:
         workers = self._backend.workers()
-        for gone in self._holds.keys() - set(workers):
-            del self._holds[gone]
-        for worker in workers:
-            if worker not in self._calls:
-                job = self._choose(worker)
-                if job is not None:
-                    self._send(worker, job)
-
-    def _choose(self, worker: str) -> Job | None:
-        """Take the cell that it holds, else one that no worker is on, else one with much left."""
+        if workers != self._workers:
+            self._workers = list(workers)
+            for gone in self._holds.keys() - set(workers):
+                del self._holds[gone]
         waiting = [job for job in self._jobs if job.waiting]
-        held = self._holds.get(worker)
-        if held is not None and held.waiting:
-            return held
-        on = Counter(job.number for job in self._holds.values())
-        for job in waiting:
-            if not on[job.number]:
-                return job
-        best = max(waiting, key=lambda job: job.cost / (on[job.number] + 1), default=None)
-        if best is not None and best.cost >= _WORTH * (on[best.number] + 1):
-            return best
-        return None
+        on: Counter[int] | None = None  # how many workers are on each cell
+        if not waiting:
+            return
+        for worker in workers:
+            if worker in self._calls:
+                continue
+            held = self._holds.get(worker)
+            if held is not None and held.waiting:
+                self._send(worker, held)
+                continue
+            if on is None:
+                on = Counter(job.number for job in self._holds.values())
+            job = _choose(waiting, on) if waiting else None
+            if job is None:
+                waiting = []  # no cell is worth joining
+                continue
+            if on[job.number] and job.refused[worker] > 1:
+                continue  # this worker cannot make it ready, others can
+            on[job.number] += 1
+            self._send(worker, job)
+
+    def _batch_s(self) -> float:
+        return max(_BATCH_s, len(self._workers) * self._backend.call_s / _CALLS)
 
     def _send(self, worker: str, job: Job) -> None:
         limits = self._backend.limits
@@ -226,11 +273,8 @@ class _Dispatch:
             call = _Call(job, [])
             future = self._backend.submit(worker, prepare, job.key, job.packed, limits)
         else:
-            call = _Call(job, job.take(), fresh=alone)
-            batch = [
-                (taken, [part for part in chain.done if part.index < taken[0]])
-                for chain, taken in call.batch
-            ]
+            call = _Call(job, job.take(self._batch_s()), fresh=alone)
+            batch = [(taken, chain.before(taken[0])) for chain, taken in call.batch]
             what = (self._function, batch, self._setting)
             if alone or worker in self._lost:
                 self._lost.discard(worker)
@@ -251,16 +295,29 @@ class _Dispatch:
             self._holds.pop(worker, None)
         try:
             answer = future.result()
-        except WorkerDied as death:
+        except WorkerLost as loss:
+            self._backend.workers()  # raises where it is not one worker but the cluster
             self._holds.pop(worker, None)
-            yield from self._died(call, str(death))
-        except Exception as error:  # what a worker could not catch, such as MemoryError
-            yield from self._died(call, f"{type(error).__name__}: {error}")
+            yield from self._went(call, str(loss))
+        except Exception as error:
+            died = isinstance(error, WorkerDied)
+            reason = str(error) if died else f"{type(error).__name__}: {error}"
+            if died or not call.batch:
+                self._holds.pop(worker, None)
+            if call.batch:
+                yield from self._died(call, reason)
+            else:
+                reason = f"while the cell was made ready: {reason}"
+                yield from self._not_ready(worker, call, reason, _PREPARATIONS)
         else:
             if isinstance(answer, str):
-                call.job.put_back(call.batch)
-                yield from self._give_up(call.job, answer)
-            elif call.batch and answer is None:  # the process is another one
+                self._holds.pop(worker, None)
+                tries = _PREPARATIONS if call.job.was_ready else 1
+                yield from self._not_ready(worker, call, answer, tries)
+                return
+            if answer is not None or not call.batch:
+                call.job.was_ready, call.job.not_ready = True, 0
+            if call.batch and answer is None:  # the process is another one
                 call.job.put_back(call.batch)
                 self._holds.pop(worker, None)
                 self._lost.add(worker)
@@ -282,11 +339,6 @@ class _Dispatch:
     def _died(self, call: _Call, reason: str) -> Iterator[tuple[int, Any]]:
         """Try again one by one what did not come back, at last in a process of its own."""
         job = call.job
-        if not call.batch:
-            job.preparations_that_died += 1
-            if job.preparations_that_died > 1:
-                yield from self._give_up(job, f"while the cell was made ready: {reason}")
-            return
         if sum(len(taken) for _, taken in call.batch) > 1:
             job.most = 1
             job.put_back(call.batch)
@@ -297,14 +349,59 @@ class _Dispatch:
         if chain.alone:
             job.put_back(call.batch)
             return
-        part = self._failed(job.cell, index, f"{reason}, twice")
+        yield self._without(job, chain, index, f"{reason}, twice")
+
+    def _not_ready(
+        self, worker: str, call: _Call, reason: str, tries: int
+    ) -> Iterator[tuple[int, Any]]:
+        """Leave a cell to the workers that could make it ready; give it up where none can."""
+        job = call.job
+        job.put_back(call.batch)
+        job.refused[worker] += 1
+        if not any(held is job for held in self._holds.values()):
+            job.not_ready += 1
+            if job.not_ready >= tries:
+                yield from self._give_up(job, reason)
+
+    def _went(self, call: _Call, reason: str) -> Iterator[tuple[int, Any]]:
+        """Let what a lost worker was on wait again; give it up where it happens time after time."""
+        job = call.job
+        if not call.batch:
+            others = any(c.job is job and not c.batch for c in self._calls.values())
+            job.preparations_lost += not others  # those lost together, with a host, count once
+            if job.preparations_lost > LOSSES:
+                yield from self._give_up(job, f"while the cell was made ready: {reason}")
+            return
+        indices = [index for _, taken in call.batch for index in taken]
+        job.losses.update(indices)
+        if len(indices) > 1 or job.losses[indices[0]] <= LOSSES:
+            if any(job.losses[index] > 1 for index in indices):
+                job.most = 1
+            job.put_back(call.batch)
+            return
+        [(chain, [index])] = call.batch
+        reason = f"{reason}; so it was with {job.losses[index]} workers"
+        yield self._without(job, chain, index, reason)
+
+    def _without(self, job: Job, chain: _Chain, index: int, reason: str) -> tuple[int, Any]:
+        """Mark a site as failed, and go on with its chain."""
+        part = self._failed(job.cell, index, reason)
         chain.done.append(part)
         job.put_back([(chain, [])])
-        yield job.number, part
+        return job.number, part
 
     def _give_up(self, job: Job, reason: str) -> Iterator[tuple[int, Any]]:
         """Mark as failed all sites of a cell that cannot be made ready."""
-        while job.waiting:
-            chain = job.waiting.popleft()
-            for index in chain.indices:
-                yield job.number, self._failed(job.cell, index, reason)
+        for index in job.give_up():
+            yield job.number, self._failed(job.cell, index, reason)
+
+
+def _choose(waiting: Sequence[Job], on: Counter[int]) -> Job | None:
+    """Choose a cell for a worker that has none: one that nobody is on, or one with much left."""
+    for job in waiting:
+        if job.waiting and not on[job.number]:
+            return job
+    # One at a time where the first could not make it ready
+    waiting = [job for job in waiting if not job.not_ready]
+    best = max(waiting, key=lambda job: job.cost / (on[job.number] + 1), default=None)
+    return best if best is not None and best.cost >= _WORTH * (on[best.number] + 1) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -14,13 +15,19 @@ from wscale.errors import ConfigError, SimulationError
 from wscale.limits import Limits
 from wscale.slots import Slot, WorkerDied
 
-__all__ = ["Backend", "LocalBackend", "backend_for", "number_of_jobs", "run_tasks"]
+__all__ = ["Backend", "LocalBackend", "WorkerLost", "backend_for", "number_of_jobs", "run_tasks"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 # How often a wait for workers is looked after, s
 TICK_s = 0.5
+# A task that so many workers were on when they were lost is tried once more
+LOSSES = 3
+
+
+class WorkerLost(WorkerDied):
+    """A worker went away with its host or cluster; what it was on is for another one."""
 
 
 class Backend(Protocol):
@@ -30,9 +37,12 @@ class Backend(Protocol):
     ----------
     limits : Limits
         What a worker may use.
+    call_s : float
+        About what a call takes of the main process's time, s.
     """
 
     limits: Limits
+    call_s: float
 
     def workers(self) -> list[str]:
         """Return the names of the workers that there are now; they may come and go."""
@@ -40,7 +50,10 @@ class Backend(Protocol):
     def submit(
         self, worker: str, function: Callable[..., Any], /, *args: Any, fresh: bool = False
     ) -> Future[Any]:
-        """Call a function in a worker; :class:`wscale.slots.WorkerDied` where its process ends.
+        """Call a function in a worker.
+
+        The future's exception is :class:`wscale.slots.WorkerDied` where the worker's process ended,
+        and :class:`WorkerLost` where there is no such worker any more.
 
         Parameters
         ----------
@@ -84,6 +97,8 @@ def number_of_jobs(jobs: int = -1) -> int:
 # The worker processes of this process: kept, since each has NEURON and NetPyNE loaded
 _slots: list[Slot] = []
 _slots_lock = Lock()
+if hasattr(os, "register_at_fork"):  # a fork starts its own
+    os.register_at_fork(after_in_child=_slots.clear)
 
 
 class LocalBackend:
@@ -107,6 +122,7 @@ class LocalBackend:
 
     def __init__(self, jobs: int = -1, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self.call_s = 2e-4
         self._names = [str(number) for number in range(number_of_jobs(jobs))]
 
     def workers(self) -> list[str]:
@@ -159,28 +175,31 @@ def run_tasks(
     Raises
     ------
     SimulationError
-        A worker's process ended.
+        Several workers' processes ended, or were lost, on one task.
 
     Examples
     --------
     >>> sorted(run_tasks(abs, [-2, 1, -3], LocalBackend(jobs=2)))
     [1, 2, 3]
     """
-    waiting = list(reversed(list(tasks)))
-    busy: set[str] = set()
+    waiting = [(task, 0) for task in reversed(list(tasks))]
+    busy: dict[str, tuple[Task, int]] = {}
     done: SimpleQueue[tuple[str, Future[Result]]] = SimpleQueue()
     try:
         while waiting or busy:
             for worker in backend.workers():
                 if waiting and worker not in busy:
-                    busy.add(worker)
-                    future = backend.submit(worker, function, waiting.pop())
+                    busy[worker] = waiting.pop()
+                    future = backend.submit(worker, function, busy[worker][0])
                     future.add_done_callback(lambda f, worker=worker: done.put((worker, f)))  # type: ignore[misc]
             try:
                 worker, future = done.get(timeout=TICK_s)
             except Empty:
                 continue
-            busy.discard(worker)
+            task, losses = busy.pop(worker)
+            if isinstance(future.exception(), WorkerDied) and losses < LOSSES:
+                waiting.append((task, losses + 1))
+                continue
             yield future.result()
     except WorkerDied as death:
         backend.stop()

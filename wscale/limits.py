@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ctypes import c_double
 from dataclasses import dataclass
 
 from wscale.errors import ConfigError
 
-__all__ = ["Limits", "impose", "timed"]
+__all__ = ["Limits", "impose", "timed", "watched"]
 
 # Building and settling a cell may take so many times as long as a trial
 _PREPARATION = 10.0
@@ -55,6 +55,15 @@ class Limits:
 
 
 _limits: Limits | None = None  # those of this process, where it is a worker
+# Until when the present trial may last (time.monotonic), 0: there is none. Who started this process
+# looks at it, and ends it: NEURON's code does not return to Python before it is done
+_deadline = c_double()
+
+
+def watched(deadline: c_double) -> None:
+    """Let whoever started this process see until when a trial may last (in a worker)."""
+    global _deadline
+    _deadline = deadline
 
 
 def impose(limits: Limits) -> None:
@@ -64,23 +73,21 @@ def impose(limits: Limits) -> None:
     if limits.memory_GiB is not None:
         import resource
 
-        with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit
+        with suppress(ValueError, OSError):  # where the system knows no such limit
             most = resource.getrlimit(resource.RLIMIT_DATA)[1]
             resource.setrlimit(resource.RLIMIT_DATA, (int(limits.memory_GiB * 2**30), most))
 
 
 @contextmanager
 def timed(preparation: bool = False) -> Iterator[None]:
-    """Let this process end by SIGALRM where a trial takes longer than it may (in a worker).
-
-    The system's timer does it, since NEURON's own code does not return to Python before it is done.
-    """
+    """Let this process be ended where a trial takes longer than it may (in a worker)."""
     seconds = None if _limits is None else _limits.trial_timeout_s
     if seconds is None:
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, seconds * (_PREPARATION if preparation else 1.0))
+    outer = _deadline.value
+    _deadline.value = time.monotonic() + seconds * (_PREPARATION if preparation else 1.0)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _deadline.value = outer

@@ -16,7 +16,7 @@ from wscale.errors import CompileError, MechanismError
 from wscale.mechanisms import compile_mechanisms, sources_of
 from wscale.nmodl import listed
 
-__all__ = ["ModFolders", "prepare_folders"]
+__all__ = ["ModFolders", "gather", "prepare_folders"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _prepare(
         del sources[name]
     if excluded:
         notices.append(f"{listed(excluded)}: left out as asked")
-    folder = paths[0] if len(paths) == 1 and not excluded else _gather(sources)
+    folder = paths[0] if len(paths) == 1 and not excluded else gather(sources)
     while True:
         try:
             compile_mechanisms(folder)
@@ -92,7 +92,7 @@ def _prepare(
             for name, reason in error.files.items():
                 notices.append(f"{name}: left out, since it does not compile: {reason}")
                 del sources[name]
-            folder = _gather(sources)
+            folder = gather(sources)
         else:
             searched = tuple(str(path) for path in paths)
             return ModFolders(str(folder), searched, tuple(notices))
@@ -128,8 +128,8 @@ def _excluded(sources: dict[str, bytes], patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(excluded))
 
 
-def _gather(sources: dict[str, bytes]) -> Path:
-    """Copy sources into a folder of the cache whose name comes from their content."""
+def gather(sources: dict[str, bytes]) -> Path:
+    """Write sources, by name, into a folder of the cache whose name comes from their content."""
     try:
         final = cache_folder("gathered") / _digest(sources)[:32]
         if not final.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -152,6 +152,8 @@ def run(
         def complete(number: int) -> None:
             cell = search.cells[number]
             if len(parts[number]) == len(cell.sites):
+                if kept:
+                    kept[number].sync(now=True)  # before tables are written, which takes its time
                 ordered = [part for _, part in sorted(parts[number].items())]
                 finished[number] = search.join(cell, ordered)
                 if on_cell is not None:
@@ -171,15 +173,15 @@ def run(
                 journal.sync()
 
         failed = partial(_failed, search)
-        for number, part in dispatch(
-            unfinished, backend, search.function, search.setting, failed, sync
-        ):
-            if kept:
-                kept[number].add(part)
-            parts[number][part.index] = part  # type: ignore[attr-defined]
-            if on_result is not None:
-                on_result(part)
-            complete(number)
+        found_now = dispatch(unfinished, backend, search.function, search.setting, failed, sync)
+        with closing(found_now):  # also where keeping or showing a part fails: workers end
+            for number, part in found_now:
+                if kept:
+                    kept[number].add(part)
+                parts[number][part.index] = part  # type: ignore[attr-defined]
+                if on_result is not None:
+                    on_result(part)
+                complete(number)
         return [finished[number] for number in range(len(jobs))]
 
 

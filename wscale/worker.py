@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from typing import Any
 
 from wscale.epsp import Protocol
 from wscale.limits import Limits, impose, timed
+from wscale.mechanisms import import_neuron
 from wscale.model import Model
-from wscale.rig import rig_for
+from wscale.parcel import unpack
+from wscale.rig import preflight, rig_for
 from wscale.sites import Site
 
 __all__ = ["Batch", "Cell", "prepare", "prepare_and_search", "search"]
@@ -53,7 +54,7 @@ def prepare(key: str, packed: bytes, limits: Limits) -> str | None:
     key : str
         Stands for the cell in later calls.
     packed : bytes
-        The pickled :class:`Cell`.
+        The :class:`Cell`, see :func:`wscale.parcel.pack`.
     limits : Limits
         Hold from now on.
 
@@ -63,16 +64,30 @@ def prepare(key: str, packed: bytes, limits: Limits) -> str | None:
         Why the cell cannot be simulated.
     """
     global _held
-    cell: Cell = pickle.loads(packed)  # by the process that started this one
     _held = None
     impose(limits)
     try:
+        cell: Cell = unpack(packed)
+        problem = preflight(cell.model)  # imports and compiles, which takes no trial's time
+        if problem is not None:
+            raise problem
         with timed(preparation=True):
             rig_for(cell.model, cell.sites, cell.protocol)
+    except (MemoryError, OSError):  # of this process or host; another may do better
+        raise
     except Exception as error:  # belongs to the outcome of the cell's sites
         return f"{type(error).__name__}: {error}"
+    _without_neurons_timer()
     _held = (key, cell)
     return None
+
+
+def _without_neurons_timer() -> None:
+    """Let NEURON not abort where time does not advance for 20 s: trials have a limit of their own.
+
+    A process that was stopped, or that waits for memory, would be aborted too.
+    """
+    import_neuron().ParallelContext().timeout(0)
 
 
 def search(
