@@ -20,10 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from joblib.externals.loky import get_reusable_executor
-
 from wscale import Model, grid, list_sites, solve
 from wscale.cache import cache_folder
+from wscale.execute import LocalBackend
 from wscale.settings import parse_weights
 
 REPO = Path(__file__).resolve().parents[1]
@@ -97,7 +96,7 @@ def main() -> None:
         [result] = solve(model, sections=sections, jobs=args.workers)
     wall_s = time.perf_counter() - start
     if args.workers > 1:
-        get_reusable_executor().shutdown(wait=True)  # so that the workers' time is known
+        LocalBackend(args.workers).stop()  # so that the workers' time is known
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     figures = {
         "sites": len(result.solutions),

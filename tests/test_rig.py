@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from copy import deepcopy
 
-import joblib
 import numpy as np
 import pytest
 
 from wscale import Protocol, Rig, list_sites, measure
 from wscale.errors import ConfigError, ModelError, SimulationError
+from wscale.execute import LocalBackend
 from wscale.verify import netpyne_trace
 
 WEIGHTS = (1e-4, 1.5e-3)
@@ -39,10 +39,13 @@ def test_trace_and_epsp_equal_a_full_netpyne_run(load, cell):
     with Rig(model, sites) as rig:
         responses = rig.respond(trials)
         traces = [rig.trace(site, weight) for site, weight in trials]
-    full_runs = joblib.Parallel(n_jobs=2)(
-        joblib.delayed(netpyne_trace)(model, site, weight) for site, weight in trials
-    )
-    for (t, v), (t_full, v_full), response in zip(traces, full_runs, responses, strict=True):
+    workers = LocalBackend(jobs=2)
+    full_runs = [
+        workers.submit(worker, netpyne_trace, model, site, weight)
+        for worker, (site, weight) in zip(workers.workers() * 3, trials, strict=True)
+    ]
+    for (t, v), full_run, response in zip(traces, full_runs, responses, strict=True):
+        t_full, v_full = full_run.result()
         first = np.searchsorted(t_full, t[0] - 1e-6)
         v_full = v_full[first : first + len(t)]
         assert len(v_full) >= 1000

@@ -7,6 +7,7 @@ follows, so that a line that was being written when the process died is known as
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -39,6 +40,8 @@ _FORMAT = 1
 # What was written is on the disk itself after this time at most, s, with the half second in which
 # the search looks after its journals
 _SYNC_s = 0.5
+# What fsync says of files that cannot be synced at all
+_NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 # At most so many differences of two runs are told
 _TOLD = 5
 
@@ -51,7 +54,7 @@ class Journals:
     folder : path
         The results folder; made where it is not there.
     fresh : bool
-        Begin anew; an earlier journal is kept as ``<label>.previous.jsonl``.
+        Begin anew; an earlier journal is kept as ``<label>.jsonl.previous``.
     retry_failed : bool
         Search sites again whose outcome is ``failed``.
     command : sequence of str
@@ -87,12 +90,15 @@ class Journals:
         self._fresh, self._retry_failed = fresh, retry_failed
         self._command = tuple(command)
         self._commands: dict[str, tuple[str, ...]] = {}
+        self._begun: set[Path] = set()
         self._stack = ExitStack()
 
     def __enter__(self) -> Journals:
         make_folder(self._root)
-        self._stack.enter_context(run_lock(self._root))
-        make_folder(self.folder)
+        with ExitStack() as stack:
+            stack.enter_context(run_lock(self._root))
+            make_folder(self.folder)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +118,7 @@ class Journals:
         for search in searches:
             for cell in search.cells:
                 path = self._path(cell)
-                if not self._fresh and path.exists():
+                if path.exists() and not (self._fresh and path not in self._begun):
                     header, _ = _read(path)
                     if header is not None:
                         _compare(header, _identity(search, cell), path)
@@ -126,8 +132,12 @@ class Journals:
             It is the journal of another run, or cannot be written.
         """
         path = self._path(cell)
-        if self._fresh and path.exists():
-            path.replace(path.with_suffix(".previous.jsonl"))
+        if self._fresh and path not in self._begun and path.exists():
+            try:
+                path.replace(path.with_name(f"{path.name}.previous"))
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+        self._begun.add(path)
         journal = Journal(path, search.part, _identity(search, cell), self._command)
         if self._retry_failed:
             for index, part in list(journal.parts.items()):
@@ -163,23 +173,32 @@ class Journal(Generic[Part]):
             header, lines = _read(path)
             if header is not None:
                 _compare(header, identity, path)
-                self.command = header["command"]
+                self.command = header.get("command", command)
                 self._load(lines)
         self._file = _opened(path)
         self._unsynced = False
         self._synced_at = time.monotonic()
         if self._size == 0:
-            first = {"wscale_journal": _FORMAT, "command": list(command), **identity}
-            self._append(json.dumps(first).encode())
-            self.sync(now=True)
+            try:
+                first = {"wscale_journal": _FORMAT, "command": list(command), **identity}
+                self._append(json.dumps(first).encode())
+                self.sync(now=True)
+                _sync_folder(path.parent)
+            except BaseException:
+                os.close(self._file)
+                raise
 
     def __enter__(self) -> Journal[Part]:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
             self.sync(now=True)
-        os.close(self._file)
+        except ConfigError:
+            if kind is None:  # else it would hide what went wrong before
+                raise
+        finally:
+            os.close(self._file)
 
     def add(self, part: Part) -> None:
         """Append an outcome: safe now if this process dies, and within a second if the host does.
@@ -189,7 +208,7 @@ class Journal(Generic[Part]):
         ConfigError
             The disk is full, or the file cannot be written any more; what it held is whole.
         """
-        self._append(self._adapter.dump_json(part))
+        self._append(json.dumps(self._adapter.dump_python(part)).encode())
         self.sync()
 
     def sync(self, now: bool = False) -> None:
@@ -198,13 +217,16 @@ class Journal(Generic[Part]):
             try:
                 os.fsync(self._file)
             except OSError as error:
-                raise self._cannot_write(error) from error
+                if error.errno not in _NO_FSYNC:
+                    raise _cannot_write(self._path, error) from error
             self._unsynced, self._synced_at = False, time.monotonic()
 
     def _load(self, lines: Sequence[tuple[int, bytes | None]]) -> None:
         for _, content in lines[1:]:
-            with suppress(ValidationError):  # a damaged line: its site is searched again
-                part = self._adapter.validate_json(content or b"")
+            if content is None:  # damaged: its site is searched again
+                continue
+            with suppress(ValidationError):
+                part = self._adapter.validate_python(json.loads(content))
                 self.parts[part.index] = part  # type: ignore[attr-defined]
         self._size = lines[-1][0]
 
@@ -212,27 +234,41 @@ class Journal(Generic[Part]):
         line = b"%08x %s\n" % (zlib.crc32(content), content)
         written = 0
         try:
-            if self._size < os.fstat(self._file).st_size:
+            found = os.fstat(self._file)
+            if found.st_nlink == 0:
+                raise FileNotFoundError(errno.ENOENT, "it was removed during the run")
+            if self._size < found.st_size:
                 os.ftruncate(self._file, self._size)  # a line that was never finished
             while written < len(line):
                 written += os.write(self._file, line[written:])
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, self._size)
-            raise self._cannot_write(error) from error
+            raise _cannot_write(self._path, error) from error
         self._size += len(line)
         self._unsynced = True
-
-    def _cannot_write(self, error: OSError) -> ConfigError:
-        return ConfigError(
-            f"{self._path} cannot be written: {error.strerror}; the sites that are in it are safe: "
-            "make room, and the same command continues"
-        )
 
 
 @cache
 def _adapter(part: Any) -> TypeAdapter[Any]:
     return TypeAdapter(part)
+
+
+def _cannot_write(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be written: {error.strerror}; the sites that are in it are safe: make room "
+        "for more, and the same command continues"
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the disk have a file's name, too; not every file system has that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _opened(path: Path) -> int:
@@ -261,8 +297,8 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[int, bytes | No
     if not lines:
         return None, []
     first = lines[0][1]
-    header: dict[str, Any] = {} if first is None else json.loads(first)
-    if header.get("wscale_journal") != _FORMAT:
+    header = None if first is None else json.loads(first)
+    if not isinstance(header, dict) or header.get("wscale_journal") != _FORMAT:
         raise ConfigError(
             f"{path} is not a journal that this version of wscale can continue, or its first line "
             "is damaged; begin anew with --fresh, or choose another folder with --out"
@@ -317,9 +353,9 @@ def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
             yield from _differences(
                 there.get(key), here.get(key), f"{name}.{key}".removeprefix(".")
             )
-    elif there != here:
+    elif json.dumps(there) != json.dumps(here):  # not by value: NaN is not NaN
         if name.startswith("sha256."):
-            yield f"another {name.removeprefix('sha256.')} (its content has changed)"
+            yield f"the content of the {name.removeprefix('sha256.')} has changed"
         elif isinstance(there, list) and isinstance(here, list) and len(there) + len(here) > 8:
             yield f"{name} is another list (of {len(there)} there, of {len(here)} here)"
         else:

@@ -21,6 +21,8 @@ __all__ = ["Rig", "preflight", "release_rig", "rig_for"]
 
 # By how much the response must have fallen from its peak before the rest is looked at
 _FALL = {"peak": 0.01, "half": 0.5}
+# What NEURON says where there is no memory
+_NO_MEMORY = ("bad_alloc", "out of memory")
 # A trial is looked at first, and then each time that this share more time has passed, ms
 _FIRST_LOOK_ms, _LOOKS = 1.0, 1.1
 
@@ -98,6 +100,11 @@ class Rig:
         -------
         list of Response
             In the order of the trials. A trial that NEURON cannot finish has status ``failed``.
+
+        Raises
+        ------
+        MemoryError
+            There is no memory left; this process can do no other trial either.
         """
         responses = []
         for site, weight_uS in trials:
@@ -105,6 +112,8 @@ class Rig:
                 with timed():
                     v, whole = self._until_certain(site, weight_uS)
             except RuntimeError as error:  # how hoc errors arrive in Python
+                if any(said in str(error) for said in _NO_MEMORY):  # later trials would fail, too
+                    raise MemoryError(f"NEURON: {error}") from error
                 responses.append(Response("failed", f"NEURON: {error}"))
                 continue
             responses.append(
@@ -138,6 +147,33 @@ class Rig:
         self._cell.activate(site, weight_uS)
         self._cell.integrate(self._cell.samples_ms[-1])
         return self._cell.samples_ms.copy(), self._cell.samples_mV()
+
+    def trace_with_local(
+        self, site: Site, weight_uS: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Run one trial to the end of the window; return the potential at the soma and the site.
+
+        Parameters
+        ----------
+        site : Site
+            The activated synapse.
+        weight_uS : float
+            Its weight, uS.
+
+        Returns
+        -------
+        t_ms, v_mV : arrays of float, shape (n,)
+            As :meth:`trace` returns them, bit for bit.
+        local_mV : array of float, shape (m,)
+            The potential at the site at the last m of these times; the first is the last before the
+            activation arrives.
+        """
+        with timed():
+            self._cell.activate(site, weight_uS)
+            local = self._cell.integrate_with_local(site)
+        t, v = self._cell.samples_ms, self._cell.samples_mV()
+        missing = len(t) - len(v)  # CVODE's last sample can be at the end, and not be delivered
+        return t[: len(v)].copy(), v, local[: len(local) - missing]
 
     def rest(self, duration_ms: float) -> None:
         """Integrate the settled cell without any activation, and do nothing else.
