@@ -5,6 +5,7 @@ Real compiles throughout. Whatever loads NEURON runs in a process of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -229,9 +230,10 @@ def test_a_killed_compile_leaves_nothing_that_is_used(mod: Path, tmp_path: Path)
         process.wait()
         assert [path.name.split("-")[0] for path in entries(cache)] == ["build"]
 
-        library = compile_mechanisms(mod, cache=cache)  # while the orphaned make still hangs
+        library = compile_mechanisms(mod, cache=cache)  # whatever the killed one's make does
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # make ends with who started it
+            os.killpg(process.pid, signal.SIGKILL)
     assert entries(cache) == [library.parents[1]]
     assert run(f"load_mechanisms({str(library)!r}); print('leaktest' in available_mechanisms())",
                tmp_path) == "True"  # fmt: skip

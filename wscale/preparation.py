@@ -32,7 +32,7 @@ __all__ = ["Preparation", "settled_before"]
 # Where the synapse is while the cell settles: the centre of the soma
 _HOME = 0.5
 # To be changed with what a settled state and its notes hold
-_FORMAT = "2"
+_FORMAT = "3"
 # Whether the saved state is all there is: a strong activation, how long, and when the cell is
 # looked at after the state was restored
 _STRONG_uS, _DISTURBED_ms, _MOMENT_ms = 0.05, 10.0, 1.0
@@ -361,13 +361,13 @@ class Preparation:
             netcon.event(self._model.arrival_ms)
         with suppress(RuntimeError):
             self._sim.pc.psolve(self._model.arrival_ms + _DISTURBED_ms)
-        return self._shortly_after() == quiet_mV
+        return np.array_equal(self._shortly_after(), quiet_mV, equal_nan=True)
 
-    def _shortly_after(self) -> list[float]:
+    def _shortly_after(self) -> FloatArray:
         """Return all potentials a moment after the saved state, mV."""
         self._start()
         self._sim.pc.psolve(self._h.t + _MOMENT_ms)
-        return [float(segment.v) for sec in self._h.allsec() for segment in sec]
+        return np.array([float(segment.v) for sec in self._h.allsec() for segment in sec])
 
     def _save(self) -> None:
         self._state = self._h.SaveState()
