@@ -69,6 +69,7 @@ def main() -> int:
         jobs=args.jobs,
         command=["python", *sys.argv],
         verified=True,
+        traces=True,
         fresh=args.fresh,
         retry_failed=args.retry_failed,
     )

@@ -1,6 +1,6 @@
 """What many cells cost on many cores: measured costs, and a simulation that is held against runs.
 
-    python -m benchmarks.scaling [--cell PT5B_pyramid] [--dask] [--json FILE]
+    python -m benchmarks.scaling [--cell PT5B_pyramid] [--workers 64,256,1024] [--runs 1,2,3,4]
 
 The simulation runs wscale's own dispatcher, in virtual time, with workers that only take time. What
 the main process spends on decisions is real time, measured while it makes them.
@@ -25,6 +25,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import wscale.dispatch
 from wscale import Journals, LocalBackend, Model
 from wscale.cache import cache_folder
 from wscale.dispatch import Dispatcher, Job
@@ -295,7 +296,7 @@ def main() -> int:
     parser.add_argument("--tables", type=int, default=300, help="cells x synapse groups")
     parser.add_argument("--workers", default="64,256,1024", help="to be simulated")
     parser.add_argument("--runs", default="1,2,3,4", help="workers of the runs to compare with")
-    parser.add_argument("--call-ms", type=float, help="of the main process (default: measured)")
+    parser.add_argument("--dask-call-ms", type=float, default=2.0, help="of the main process")
     args = parser.parse_args()
     costs = measured(args.cell, args.dt)
     mean = dataclasses.asdict(costs) | {"site_s": statistics.mean(costs.site_s)}
@@ -306,20 +307,37 @@ def main() -> int:
     for number, real_s, simulated_s in compared(costs, args.dt, _numbers(args.runs)):
         print(f"{number:7} {real_s:6.2f} {simulated_s:12.2f}")
     large = enlarged(costs, args.segments)
-    if args.call_ms is not None:
-        large = dataclasses.replace(large, call_s=args.call_ms / 1000)
+    over_dask = dataclasses.replace(large, call_s=args.dask_call_ms / 1000)
     print(f"\n{args.tables} tables of {large.sites} segments")
-    print("workers  wall_min  in_sites  main_busy  calls  decision_us")
-    for number in _numbers(args.workers):
-        found = simulate(large, args.tables, number)
-        # once more, with the time that the dispatcher needs for itself
-        real = dataclasses.replace(large, call_s=large.call_s + found.decision_s)
-        found = simulate(real, args.tables, number)
+    workers = _numbers(args.workers)
+    print_table("workers of this machine's kind", large, args.tables, workers)
+    print_table("Dask", over_dask, args.tables, workers)
+    with _calls_of_a_tenth_of_a_second():
+        print_table("Dask, were each call 0.1 s long", over_dask, args.tables, workers)
+    return 0
+
+
+def print_table(title: str, costs: Costs, tables: int, workers: Sequence[int]) -> None:
+    """Print what so many tables take, with the time that the dispatcher needs for itself."""
+    print(f"\n{title}\nworkers  wall_min  in_sites  main_busy   calls  decision_us")
+    for number in workers:
+        first = simulate(costs, tables, number)
+        real = dataclasses.replace(costs, call_s=costs.call_s + first.decision_s)
+        found = simulate(real, tables, number)
         print(
             f"{number:7} {found.wall_s / 60:9.1f} {found.busy:9.0%} {found.main_busy:10.0%} "
-            f"{found.calls:6} {1e6 * found.decision_s:12.0f}"
+            f"{found.calls:7} {1e6 * found.decision_s:12.0f}"
         )
-    return 0
+
+
+@contextmanager
+def _calls_of_a_tenth_of_a_second() -> Iterator[None]:
+    """Let calls not grow with the number of workers, as before they did."""
+    share, wscale.dispatch._CALLS = wscale.dispatch._CALLS, float("inf")
+    try:
+        yield
+    finally:
+        wscale.dispatch._CALLS = share
 
 
 def _numbers(text: str) -> list[int]:

@@ -36,10 +36,17 @@ def results(tmp_path_factory):
 def test_main_job_writes_its_files(results):
     files = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
     assert files == {
+        ".lock",
+        "cells/PT5B_reduced.json",
+        "cells/PV_simple.json",
         "figures/search.png",
         "grid_batch/PT5B_reduced.csv",
         "grid_batch/PV_simple.csv",
+        "journal/PT5B_reduced.jsonl",
+        "journal/PV_simple.jsonl",
         "results.json",
+        "traces/PT5B_reduced.npz",
+        "traces/PV_simple.npz",
         "verification/PT5B_reduced.csv",
         "verification/PV_simple.csv",
         "weightNorm/PT5B_reduced_weightNorm.json",
@@ -102,7 +109,7 @@ def test_another_run_keeps_the_other_cells(results):
     done = run(
         *("-m", "wscale", "grid", ".", "--cell", "PV_simple", "--weights", "1e-4,4e-4,8e-4"),
         *("--sections", "soma,dend", "--target", "0.4", "--target", "dend=0.3"),
-        *("--cfg", "dt=0.05", "--out", results, "--jobs", 2),
+        *("--cfg", "dt=0.05", "--out", results, "--jobs", 2, "--fresh"),
     )
     assert done.returncode == 0, done.stderr
     cells = json.loads((results / "results.json").read_text())["cells"]
@@ -168,7 +175,7 @@ def test_norm_writes_a_table_without_a_grid(tmp_path):
     assert entry["counts"] == {"ok": 5}
     assert entry["trials"] < 20
     assert entry["verified"]["passed"] is True
-    assert entry["files"].keys() == {"weightNorm_json", "weightNorm_pkl", "verification"}
+    assert entry["files"].keys() == {"weightNorm_json", "weightNorm_pkl", "shape", "verification"}
     assert not (tmp_path / "grid_batch").exists()
     assert (tmp_path / "figures" / "search.png").read_bytes().startswith(b"\x89PNG")
 

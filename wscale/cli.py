@@ -47,6 +47,7 @@ from wscale.options import (
     synapse_groups,
 )
 from wscale.overrides import parse_overrides
+from wscale.report.command import report_command
 
 __all__ = ["app", "fail_in_words", "main"]
 
@@ -270,6 +271,7 @@ app.command(name="audit")(audit_command)
 app.command(name="compare")(compare_command)
 app.command(name="inspect")(inspect_command)
 app.command(name="plot")(plot_command)
+app.command(name="report")(report_command)
 
 
 def main() -> None:

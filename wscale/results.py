@@ -15,9 +15,12 @@ import numpy as np
 from wscale.errors import TableError, WscaleError
 from wscale.execute import Backend
 from wscale.grid import GridResult
+from wscale.profile import Profile
 from wscale.settings import SearchSettings
+from wscale.shape import Shape
 from wscale.solve import SolveResult
 from wscale.store import make_folder, provenance, write_atomically
+from wscale.traces import Traces
 from wscale.verify import Verification
 
 __all__ = ["ResultsFolder"]
@@ -76,6 +79,27 @@ class ResultsFolder:
             "misread_centres": len(check.misread),
         }
 
+    def has_traces(self, label: str, identity: str) -> bool:
+        """Whether a cell's traces, made of the same, are there from an earlier run."""
+        found = Traces.identity(self._traces(label)) == identity
+        if found:
+            self._name_traces(label)
+        return found
+
+    def write_traces(self, profile: Profile, identity: str) -> None:
+        """Write a cell's traces; ``identity`` says what they were made of."""
+        label = profile.model.label
+        make_folder(self._folder / "traces")
+        profile.traces.write(self._traces(label), identity)
+        self._name_traces(label)
+
+    def _traces(self, label: str) -> Path:
+        return self._folder / "traces" / f"{label}.npz"
+
+    def _name_traces(self, label: str) -> None:
+        path = self._traces(label).relative_to(self._folder)
+        self._entries[label]["files"]["traces"] = str(path)
+
     def _write_cell(
         self, result: GridResult | SolveResult, settings: SearchSettings, command: Sequence[str]
     ) -> dict[str, Any]:
@@ -94,7 +118,9 @@ class ResultsFolder:
         files = {
             "weightNorm_json": str(json_file.relative_to(folder)),
             "weightNorm_pkl": None if why_not else str(pkl_file.relative_to(folder)),
+            "shape": f"cells/{cell}.json",
         }
+        Shape.of(result.model).write(make_folder(folder / "cells") / f"{cell}.json")
         losses: dict[str, Any] = {}
         if isinstance(result, GridResult):
             csv = folder / "grid_batch" / f"{cell}.csv"

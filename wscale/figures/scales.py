@@ -1,0 +1,112 @@
+"""From numbers to colours: scales, and the colour bars that say what a colour means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize, to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+
+from wscale.figures.data import CellResults
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+__all__ = [
+    "SEQUENCE",
+    "colour_bar",
+    "colours",
+    "distance_scale",
+    "linear_scale",
+    "log_scale",
+    "number_decades",
+    "spread_scale",
+]
+
+_FEW_DECADES, _LABELS = 2.4, 5
+
+
+def _without_the_palest(name: str) -> Colormap:
+    """Return a colour map of Matplotlib's without the end that cannot be seen on white."""
+    return ListedColormap(mpl.colormaps[name](np.linspace(0.0, 0.9, 256)), f"{name}_on_white")
+
+
+# For quantities; both grow lighter evenly, also in grey
+SEQUENCE = {"viridis": _without_the_palest("viridis"), "cividis": _without_the_palest("cividis")}
+
+
+def distance_scale(
+    figure: Figure, cell: CellResults, axes: Axes | Sequence[Axes], **where: Any
+) -> ScalarMappable:
+    """Add the colour bar for path distance, and return what maps a distance (um) to a colour."""
+    scale = ScalarMappable(Normalize(0.0, cell.farthest_um), SEQUENCE["viridis"])
+    bar = figure.colorbar(scale, ax=axes, label="path distance from the soma (µm)", **where)
+    bar.outline.set_linewidth(0.4)
+    return scale
+
+
+def colour_bar(figure: Figure, scale: ScalarMappable, axes: Axes, label: str) -> None:
+    """Add a colour bar below axes."""
+    bar = figure.colorbar(scale, ax=axes, label=label, location="bottom", aspect=28, shrink=0.85)
+    bar.outline.set_linewidth(0.4)
+    if isinstance(scale.norm, LogNorm):
+        number_decades(bar.ax.xaxis, *map(float, bar.ax.get_xlim()))
+    else:
+        bar.locator = MaxNLocator(4)
+        bar.update_ticks()
+
+
+def number_decades(axis: Axis, low: float, high: float) -> None:
+    """Label a logarithmic axis in one size of type; with few decades, at 1, 2 and 5 of each."""
+    first, last = np.log10(low), np.log10(high)
+    powers = range(int(np.floor(first)), int(np.ceil(last)) + 1)
+    if last - first < _FEW_DECADES:
+        ticks = [m * 10.0**power for power in powers for m in (1.0, 2.0, 5.0)]
+    else:
+        step = -(-len(powers) // _LABELS)
+        ticks = [10.0**power for power in powers if power % step == 0]
+    axis.set_major_locator(FixedLocator([t for t in ticks if 0.999 * low <= t <= 1.001 * high]))
+    axis.set_major_formatter(FuncFormatter(_power))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float, _: object = None) -> str:
+    """Return a number such as 0.01 or 1e−5."""
+    digits, _, exponent = f"{value:g}".partition("e")
+    return f"{digits}e{int(exponent)}".replace("-", "−") if exponent else digits
+
+
+def linear_scale(values: Iterable[float], colour_map: Colormap) -> ScalarMappable:
+    """Return what maps finite values to colours."""
+    given = list(values)
+    low, high = (min(given), max(given)) if given else (0.0, 1.0)
+    if high - low <= 1e-9 * abs(high):  # all the same
+        low, high = low - 0.05 * abs(low or 1.0), high + 0.05 * abs(high or 1.0)
+    return ScalarMappable(Normalize(low, high), colour_map)
+
+
+def spread_scale(values: Iterable[float], colour_map: Colormap) -> ScalarMappable:
+    """Return a logarithmic scale for positive values that differ much, otherwise a linear one."""
+    given = list(values)
+    if min(given) > 0 and max(given) > 5 * min(given):
+        return ScalarMappable(LogNorm(min(given), max(given)), colour_map)
+    return linear_scale(given, colour_map)
+
+
+def log_scale(values: Iterable[float], colour_map: Colormap, decades: int) -> ScalarMappable:
+    """Return what maps values to colours by whole decades, at most so many below the largest."""
+    positive = [value for value in values if value > 0] or [1.0]
+    high = int(np.ceil(np.log10(max(positive)) - 1e-9))
+    low = max(int(np.floor(np.log10(min(positive)))), high - decades)
+    return ScalarMappable(LogNorm(10.0 ** min(low, high - 1), 10.0**high, clip=True), colour_map)
+
+
+def colours(scale: ScalarMappable, values: Iterable[float]) -> list[str]:
+    """Return the colour of each value."""
+    return [to_hex(colour) for colour in scale.to_rgba(np.array(list(values), dtype=float))]
