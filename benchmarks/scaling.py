@@ -28,12 +28,13 @@ from typing import Any
 import wscale.dispatch
 from wscale import Journals, LocalBackend, Model
 from wscale.cache import cache_folder
-from wscale.dispatch import Dispatcher, Job
+from wscale.dispatch import Dispatcher
 from wscale.limits import Limits
 from wscale.plan import Search, run
 from wscale.rig import preflight, release_rig
 from wscale.sites import Site
 from wscale.solve import SolvedSite, plan_solve
+from wscale.waiting import Job
 from wscale.worker import Cell, prepare, search
 
 REPO = Path(__file__).resolve().parents[1]

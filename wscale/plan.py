@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from wscale.checks import check_tolerance, check_window
-from wscale.dispatch import Job, dispatch
+from wscale.dispatch import dispatch
 from wscale.epsp import Protocol
 from wscale.errors import SelectionError
 from wscale.execute import Backend, run_tasks
@@ -18,13 +18,13 @@ from wscale.loss import Targets
 from wscale.model import Model
 from wscale.rig import preflight
 from wscale.sites import Locations, list_sites
+from wscale.waiting import Groups, Job
 from wscale.worker import Cell
 
 __all__ = ["Cell", "Groups", "Search", "check_in_workers", "one_by_one", "plan_cells", "run"]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
-Groups = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
