@@ -15,13 +15,12 @@ from wscale.checks import check_window
 from wscale.epsp import Protocol
 from wscale.errors import ConfigError, SelectionError, WscaleError
 from wscale.execute import LocalBackend, number_of_jobs, run_tasks
-from wscale.mechanisms import import_neuron
 from wscale.membrane import run_membrane
 from wscale.model import Model
 from wscale.plain import finite
 from wscale.preparation import settled_before
 from wscale.rig import Rig, preflight, release_rig
-from wscale.simulator import quiet
+from wscale.simulator import import_netpyne, quiet
 from wscale.sites import Site, list_sites, number_of_segments, path_distance_um
 
 __all__ = ["Dynamics", "Inspection", "SectionInfo", "inspect_cell"]
@@ -295,7 +294,7 @@ def _measured(task: tuple[Model, Protocol, Inspection]) -> Inspection:
 
 
 def _validation(model: Model) -> tuple[str, ...]:
-    import_neuron()
+    import_netpyne()
     from netpyne import specs
     from netpyne.sim import validator
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,11 +18,32 @@ __all__ = ["claim_netpyne", "clear_netpyne", "import_netpyne", "keep_globals", "
 
 
 def import_netpyne() -> Any:
-    """Import ``netpyne.sim``; NEURON does not say in each process that it has no display."""
+    """Import ``netpyne.sim``; no process says that it has no display, or no MPI."""
     import_neuron()
-    from netpyne import sim
+    if "netpyne" in sys.modules:
+        from netpyne import sim
 
+        return sim
+    with _silent():  # where batchtk is installed, importing NetPyNE asks NEURON for MPI
+        from netpyne import sim
     return sim
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep off the screen what libraries write by themselves."""
+    sys.stdout.flush()
+    kept, nowhere = [(fd, os.dup(fd)) for fd in (1, 2)], os.open(os.devnull, os.O_WRONLY)
+    try:
+        for fd, _ in kept:
+            os.dup2(nowhere, fd)
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C has not written yet
+        for fd, copy in kept:
+            os.dup2(copy, fd)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def claim_netpyne() -> Any:

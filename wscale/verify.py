@@ -18,12 +18,12 @@ from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
 from wscale.execute import Backend, backend_for, run_tasks
 from wscale.loss import Targets
-from wscale.mechanisms import import_neuron, load_mechanisms
+from wscale.mechanisms import load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
 from wscale.plan import Cell, Search, one_by_one, run
 from wscale.rig import release_rig, rig_for
-from wscale.simulator import claim_netpyne, quiet
+from wscale.simulator import claim_netpyne, import_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 
@@ -251,7 +251,7 @@ def _load_table(
     """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
     import pickle
 
-    import_neuron()
+    import_netpyne()
     from netpyne import specs
 
     number, model, values = task
