@@ -122,7 +122,7 @@ class LocalBackend:
 
     def __init__(self, jobs: int = -1, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.call_s = 2e-4
+        self.call_s = 5e-5
         self._names = [str(number) for number in range(number_of_jobs(jobs))]
 
     def workers(self) -> list[str]:
