@@ -1,0 +1,36 @@
+"""The command ``wscale report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from wscale.report import write_report
+
+__all__ = ["report_command"]
+
+
+def report_command(
+    results: Annotated[Path, typer.Argument(help="Results folder, as --out of a search named it.")],
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Cell label (with its synapse group); repeat for several (default: all)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page (default: RESULTS/report.html).")
+    ] = None,
+) -> None:
+    """Write one HTML page about a results folder: summary, figures, tables, provenance.
+
+    Example: wscale report results --cell PV_simple --out PV_simple.html
+    """
+    with Console(stderr=True).status("writing the report") as status:
+        path = write_report(
+            results, out, cell or (), on_cell=lambda label: status.update(f"drawing {label}")
+        )
+    print(path)
