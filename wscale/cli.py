@@ -48,6 +48,7 @@ from wscale.options import (
 )
 from wscale.overrides import parse_overrides
 from wscale.report.command import report_command
+from wscale.voice import AsJson, Quiet, Verbose, console, print_json
 
 __all__ = ["app", "fail_in_words", "main"]
 
@@ -168,6 +169,9 @@ def grid_command(
     retry_failed: RetryFailed = False,
     verify: Verify = False,
     traces: Traces = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the EPSP of every section x location x weight, and solve for the target.
 
@@ -214,6 +218,9 @@ def norm_command(
     retry_failed: RetryFailed = False,
     verify: Verify = False,
     traces: Traces = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find the weight for the target at every site in a few trials, without a grid of weights.
 
@@ -225,6 +232,7 @@ def norm_command(
 def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
     """Run a search; options take precedence over the settings file, and that over the defaults."""
     from wscale.job import run_search
+    from wscale.results import summary_of
     from wscale.settings import SearchSettings
 
     given: dict[str, Any] = {
@@ -261,7 +269,9 @@ def _run(method: Literal["grid", "norm"], options: dict[str, Any]) -> None:
             traces=options["traces"],
             fresh=options["fresh"],
             retry_failed=options["retry_failed"],
+            console=console(),
         )
+    print_json({"sound": sound, **summary_of(options["out"])})
     raise typer.Exit(0 if sound else 1)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from wscale.errors import ConfigError
 from wscale.options import (
@@ -32,6 +31,10 @@ from wscale.options import (
     Window,
     chosen_model,
 )
+from wscale.voice import AsJson, Quiet, Verbose, console, print_json, say
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MOST_LINES = 20
 
@@ -63,6 +66,9 @@ def verify_command(
         bool, typer.Option(help="Run NetPyNE from time 0 for every segment: slow, independent.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Load a table into a NetPyNE network and compare each segment's unit EPSP with the target.
 
@@ -76,14 +82,11 @@ def verify_command(
     model = chosen_model(context.params)
     read = WeightNormTable.read(table, model.cell)
     _check_out(out)
-    console = Console()
     for what, now in content_hashes(model).items():
         if read.provenance.get("sha256", {}).get(what, now) != now:
-            console.print(
-                f"[yellow]notice[/]: the table was made with another {what} than that of {folder} "
+            say(
+                f"notice: the table was made with another {what} than that of {folder} "
                 "now (its provenance says with which command)",
-                highlight=False,
-                soft_wrap=True,
             )
     [check] = verify(
         [(model, read)],
@@ -96,43 +99,41 @@ def verify_command(
     if out is not None:
         write_atomically(out, check.frame.to_csv(index=False).encode())
     promised = check.promised
-    console.print(
+    say(
         f"{check.cell}: {int(promised['met'].sum())} of {len(promised)} entries give their target "
         f"within {tolerance:.2%}; largest error {check.largest_error:.2e}",
-        highlight=False,
-        soft_wrap=True,
     )
     for row in promised[~promised["met"]].itertuples():
-        console.print(
+        say(
             f"  {row.sec}[{row.segment}]: {row.epsp_mV:.4g} mV instead of {row.target_mV:g} mV "
             f"({row.status})",
-            highlight=False,
-            soft_wrap=True,
         )
     others = len(check.frame) - len(promised)
     if others:
-        console.print(
+        say(
             f"  {others} entries promise nothing: they hold the cap",
-            highlight=False,
-            soft_wrap=True,
         )
     misread = check.misread
     if len(misread):
-        console.print(
+        say(
             f"  NetPyNE reads another segment's entry at the centre of {len(misread)} segments "
             "(Python rounds halves to even); worst effects:",
-            highlight=False,
-            soft_wrap=True,
         )
         effect = (misread["centre_epsp_mV"] / misread["target_mV"] - 1).abs()
         for index in effect.sort_values(ascending=False).index[:5]:
             row = misread.loc[index]
-            console.print(
+            say(
                 f"    {row['sec']}[{row['segment']}]: reads entry {row['centre_reads']}, gives "
                 f"{row['centre_epsp_mV']:.4g} mV instead of {row['target_mV']:g} mV",
-                highlight=False,
-                soft_wrap=True,
             )
+    print_json(
+        {
+            "cell": check.cell,
+            "passed": check.passed,
+            "largest_error": check.largest_error,
+            "entries": check.frame,
+        }
+    )
     raise typer.Exit(0 if check.passed else 1)
 
 
@@ -161,6 +162,9 @@ def audit_command(
     mod_exclude: ModExclude = None,
     jobs: Jobs = -1,
     out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Simulate every entry of a table, and say which do not give what they promise, and why.
 
@@ -186,7 +190,6 @@ def audit_command(
     )
     if out is not None:
         write_atomically(out, result.frame.to_csv(index=False).encode())
-    say = _Sayer()
     counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items())
     say(f"{model.label}, dt {model.dt_ms:g} ms, {len(result.frame)} entries: {counts}")
     wrong = result.worst(len(result.frame))
@@ -204,6 +207,7 @@ def audit_command(
         )
         for row in misread[:_MOST_LINES].itertuples():
             say(f"    {row.sec}[{row.segment}]: {row.centre_why}")
+    print_json({"cell": result.cell, **_verdict(result.passed, result.counts, result.frame)})
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -214,6 +218,9 @@ def compare_command(
         float, typer.Option(help="Largest relative difference that counts as equal.")
     ] = 1e-3,
     out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two tables, entry by entry.
 
@@ -227,7 +234,6 @@ def compare_command(
     result = compare(WeightNormTable.read(one), WeightNormTable.read(other), tolerance)
     if out is not None:
         write_atomically(out, result.frame.to_csv(index=False).encode())
-    say = _Sayer()
     counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items())
     say(f"{counts or 'no entries'}; largest difference {result.largest_difference:.2e}")
     for file, sections in (
@@ -252,6 +258,7 @@ def compare_command(
         )
     if len(apart) > _MOST_LINES:
         say(f"  and {len(apart) - _MOST_LINES} more; --out FILE.csv has all")
+    print_json(_verdict(result.equal, result.counts, result.frame))
     raise typer.Exit(0 if result.equal else 1)
 
 
@@ -274,7 +281,9 @@ def inspect_command(
     mod: Mod = None,
     mod_exclude: ModExclude = None,
     jobs: Jobs = -1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is in a model before any search, how it rests, and what a search will cost.
 
@@ -286,10 +295,8 @@ def inspect_command(
 
     model = chosen_model(context.params)
     found = inspect_cell(model, protocol=Protocol(window_ms=window), weights=weights, jobs=jobs)
-    if as_json:
-        print(json.dumps(found.as_dict(), indent=1))
-    else:
-        print_inspection(found, Console())
+    print_inspection(found, console())
+    print_json(found.as_dict())
     raise typer.Exit(0 if found.fit else 1)
 
 
@@ -303,11 +310,5 @@ def _check_out(file: Path | None) -> None:
         )
 
 
-class _Sayer:
-    """Prints lines as they are: no markup, no wrapping."""
-
-    def __init__(self) -> None:
-        self.console = Console()
-
-    def __call__(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+def _verdict(passed: bool, counts: Mapping[str, int], entries: pd.DataFrame) -> dict[str, Any]:
+    return {"passed": passed, "counts": dict(counts), "entries": entries}

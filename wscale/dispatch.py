@@ -7,6 +7,7 @@ in its chain alone.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
@@ -22,6 +23,7 @@ from wscale.worker import Cell, prepare, prepare_and_search, search
 __all__ = ["Dispatcher", "dispatch"]
 
 Part = TypeVar("Part")
+_logger = logging.getLogger(__name__)
 
 # What is sent takes longer with many workers: calls take this share of the main process's time
 _CALLS = 0.25
@@ -234,6 +236,8 @@ class Dispatcher:
     def _died(self, call: _Call, reason: str) -> Iterator[tuple[int, Any]]:
         """Try again one by one what did not come back, at last in a process of its own."""
         job = call.job
+        places = ", ".join(str(job.cell.sites[i]) for _, taken in call.batch for i in taken)
+        _logger.info("%s %s: %s", job.cell.model.label, places, reason)
         if sum(len(taken) for _, taken in call.batch) > 1:
             job.most = 1
             job.put_back(call.batch)

@@ -21,6 +21,7 @@ from wscale.options import (
     arguments_of,
 )
 from wscale.store import make_folder, write_atomically
+from wscale.voice import AsJson, Quiet, print_json, say
 
 __all__ = ["new_command", "new_folder"]
 
@@ -96,6 +97,8 @@ def new_command(
     mod: Annotated[
         Path | None, typer.Option(help="NMODL folder of the cell; its files are copied to mod/.")
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a model folder (cfg.py, netParams.py, cells/) that runs as it is.
 
@@ -108,5 +111,6 @@ def new_command(
     elif cell_class or cell_args or biophysics or soma:
         raise ConfigError("--cell-class, --cell-args, --biophysics and --soma need a --cell-file")
     new_folder(folder, cell, mod)
-    print(f"{folder} is made: look at its cfg.py and netParams.py, then try")
-    print(f"  wscale inspect {folder}\n  wscale norm {folder} --out {folder}_results")
+    say(f"{folder} is made: look at its cfg.py and netParams.py, then try")
+    say(f"  wscale inspect {folder}\n  wscale norm {folder} --out {folder}_results")
+    print_json({"folder": folder})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ __all__ = ["Cell", "Groups", "Search", "check_in_workers", "one_by_one", "plan_c
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,12 @@ def run(
                     on_found(part)
             complete(number)
         unfinished = [job for job in jobs if job.waiting]
+        _logger.info(
+            "%s: %d sites are there, others wait in %d cells",
+            search.method,
+            sum(map(len, parts)),
+            len(unfinished),
+        )
         if unfinished:
             check_in_workers([job.cell.model for job in unfinished], backend)
 

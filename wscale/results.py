@@ -23,7 +23,7 @@ from wscale.store import make_folder, provenance, write_atomically
 from wscale.traces import Traces
 from wscale.verify import Verification
 
-__all__ = ["ResultsFolder"]
+__all__ = ["ResultsFolder", "summary_of"]
 
 # results.json is written anew after this time, s, and at the end: it holds all cells
 _REST_s = 10.0
@@ -157,6 +157,15 @@ class ResultsFolder:
         encoded = json.dumps(content, indent=1, allow_nan=False).encode()
         write_atomically(self._folder / "results.json", encoded)
         self._written_at = time.perf_counter() - self._start
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """Return what a results folder's last run says of each of its cells, without its grids."""
+    content = json.loads((folder / "results.json").read_text())
+    cells = {label: dict(content["cells"][label]) for label in content["last_run"]["cells"]}
+    for entry in cells.values():
+        entry.pop("best", None)
+    return {"folder": str(folder), **content["last_run"], "cells": cells}
 
 
 def _cells_in(path: Path) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from wscale.figures import FIGURES, FORMATS, draw
+from wscale.voice import AsJson, Quiet, console, print_json, say
 
 __all__ = ["plot_command"]
 
@@ -33,14 +33,16 @@ def plot_command(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the figures (default: RESULTS/figures).")
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw figures of a results folder, without simulating.
 
     Example: wscale plot results --cell PV_simple --figure morphology --format png,svg
     """
-    console = Console()
+    shown = console()
     formats = [kind.strip() for kind in format.split(",") if kind.strip()]
-    with console.status("drawing") as status:
+    with shown.status("drawing") as status:
         drawn = draw(
             results,
             cell or (),
@@ -50,11 +52,7 @@ def plot_command(
             on_cell=lambda label: status.update(f"drawing {label}"),
         )
     for reason in drawn.left_out:
-        console.print(f"[yellow]notice[/]: no {reason}", highlight=False, soft_wrap=True)
+        say(f"notice: no {reason}")
     folders = dict.fromkeys(str(file.parent) for file in drawn.files)
-    console.print(
-        f"{len(drawn.files)} figures in {', '.join(folders) or 'no folder'}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"{len(drawn.files)} figures in {', '.join(folders) or 'no folder'}")
+    print_json({"files": list(drawn.files), "left_out": list(drawn.left_out)})

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from wscale.report import write_report
+from wscale.voice import AsJson, Quiet, print_json, say
 
 __all__ = ["report_command"]
 
@@ -24,13 +25,16 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option(help="The page (default: RESULTS/report.html).")
     ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write one HTML page about a results folder: summary, figures, tables, provenance.
 
     Example: wscale report results --cell PV_simple --out PV_simple.html
     """
-    with Console(stderr=True).status("writing the report") as status:
+    with Console(stderr=True, quiet=quiet).status("writing the report") as status:
         path = write_report(
             results, out, cell or (), on_cell=lambda label: status.update(f"drawing {label}")
         )
-    print(path)
+    say(str(path))
+    print_json({"file": path})

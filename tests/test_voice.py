@@ -1,0 +1,74 @@
+"""Commands speak to people, to machines, or hardly; what goes wrong is always said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+COMMON = ["--cell", "PV_simple", "--cfg", "dt=0.05"]
+
+
+def wscale(repo, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "wscale", *map(str, arguments)],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def results(repo, tmp_path_factory):
+    """Return a results folder, and what the search that made it said with --json."""
+    folder = tmp_path_factory.mktemp("results")
+    done = wscale(repo, "norm", ".", *COMMON, "--out", folder, "--json", "-v")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_a_search_for_machines(results):
+    folder, done = results
+    said = json.loads(done.stdout)
+    assert said["sound"] is True
+    assert said["folder"] == str(folder)
+    assert said["cells"]["PV_simple"]["counts"] == {"ok": 2}
+    assert "PV_simple" in done.stderr  # the table for people
+    assert "wscale.plan: norm: 0 sites are there" in done.stderr  # -v
+
+
+def test_tables_for_machines(results, repo):
+    table = results[0] / "weightNorm" / "PV_simple_weightNorm.pkl"
+    for command in ("verify", "audit"):
+        done = wscale(repo, command, ".", *COMMON, "--table", table, "--json")
+        said = json.loads(done.stdout)
+        assert done.returncode == 0
+        assert said["passed"] is True
+        assert [entry["sec"] for entry in said["entries"]] == ["soma", "dend"]
+    said = json.loads(wscale(repo, "compare", table, table, "--json").stdout)
+    assert said["counts"] == {"equal": 2}
+
+
+def test_quiet_says_errors_only(results, repo):
+    folder, _ = results
+    again = wscale(repo, "norm", ".", *COMMON, "--out", folder, "--quiet")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    wrong = wscale(repo, "norm", ".", *COMMON, "--out", folder, "--quiet", "--tolerance", 0.01)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "is of another run: tolerance is 0.001 there, 0.01 here" in wrong.stderr
+
+
+def test_pictures_and_pages_for_machines(results, repo, tmp_path):
+    folder, _ = results
+    drawn = json.loads(wscale(repo, "plot", folder, "--out", tmp_path, "--json").stdout)
+    assert [str(path) for path in sorted(tmp_path.iterdir())] == sorted(drawn["files"])
+    assert any("grid" in reason for reason in drawn["left_out"])
+    page = tmp_path / "page.html"
+    said = json.loads(wscale(repo, "report", folder, "--out", page, "--json").stdout)
+    assert said == {"file": str(page)}
+    assert page.is_file()
