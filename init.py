@@ -7,6 +7,7 @@ script unchanged (docs/netpyne_batch.md).
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -69,9 +70,10 @@ if response.latency_ms is not None:
 result = {"cell": cfg.cell, **stim, **response.as_row()}
 Path(cfg.saveFolder, f"{cfg.simLabel}_response.json").write_text(json.dumps(result))
 if getattr(cfg, "_runner", None) is not None:
+    from batchtk import runtk
     from netpyne.batchtools import comm
 
-    if comm.connected:
+    if comm.connected and {runtk.SOCKET_ENV, runtk.MSGOUT_ENV} & os.environ.keys():
         comm.send(json.dumps({"epsp_mV": response.epsp_mV, "status": response.status}))
 
 if any(arg.startswith(files) for arg in sys.argv[1:]):

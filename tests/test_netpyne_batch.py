@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from ctypes.util import find_library
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -139,6 +140,8 @@ batch.run()
 @pytest.fixture(scope="module")
 def mpi() -> dict[str, str]:
     """The environment in which NEURON runs under mpirun."""
+    if find_spec("batchtk") is not None:
+        pytest.skip("batchtk is installed: NetPyNE then starts MPI as it is imported, and hangs")
     if shutil.which("mpirun") is None:
         pytest.skip("there is no mpirun (Debian: openmpi-bin)")
     env = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}

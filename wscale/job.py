@@ -117,7 +117,7 @@ def run_search(
     tally = _Tally()
     with (
         Journals(folder, fresh=fresh, retry_failed=retry_failed, command=command) as journals,
-        _told_how_to_continue(journals.folder, tally, fresh, console),
+        _told_how_to_continue(journals, fresh, console),
     ):
         for part in ("weightNorm", "figures", *(("grid_batch",) if method == "grid" else ())):
             make_folder(folder / part)
@@ -234,23 +234,20 @@ def _planned(settings: SearchSettings, models: list[Model], method: Method) -> S
 
 @dataclass
 class _Tally:
-    """Sites from journals, sites searched now, and the latter's trials."""
+    """Sites from journals, and trials run now."""
 
     found: int = 0
-    searched: int = 0
     trials: int = 0
 
 
 @contextmanager
-def _told_how_to_continue(
-    folder: Path, tally: _Tally, fresh: bool, console: Console
-) -> Iterator[None]:
+def _told_how_to_continue(journals: Journals, fresh: bool, console: Console) -> Iterator[None]:
     """Say what there is, and how to go on, where a run is interrupted or terminated."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):  # the latter on SIGTERM
         console.print(
-            f"{tally.found + tally.searched} finished sites of this run are in {folder}; the same "
+            f"{journals.finished} finished sites of this run are in {journals.folder}; the same "
             f"command{' without --fresh' if fresh else ''} continues from there",
             highlight=False,
             soft_wrap=True,
@@ -275,7 +272,6 @@ def _run(
             progress.found()
 
         def searched(result: SiteResult | SolvedSite) -> None:
-            tally.searched += 1
             tally.trials += result.trials
             progress.searched(result.trials, result.solution.status == "failed")
 

@@ -109,6 +109,12 @@ class Journals:
         """Where the journals are."""
         return self._root / "journal"
 
+    @property
+    def finished(self) -> int:
+        """How many outcomes the journals of this run hold now."""
+        paths = [self.folder / f"{label}.jsonl" for label in self._commands]
+        return sum(max(path.read_bytes().count(b"\n") - 1, 0) for path in paths if path.is_file())
+
     def command(self, label: str) -> tuple[str, ...]:
         """Return the command that began a table's run, which may be an earlier one."""
         return self._commands.get(label, self._command)
