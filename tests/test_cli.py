@@ -284,7 +284,7 @@ def test_a_hoc_cell_takes_the_folders_place(repo, tmp_path):
     assert cell["verified"]["passed"]
     seen = runner.invoke(app, ["inspect", *options, "--json"])
     assert seen.exit_code == 0, seen.output
-    found = json.loads(seen.output)
+    found = json.loads(seen.stdout)
     assert found["fit"]
     assert [section["name"] for section in found["sections"]] == ["soma", "dend"]
 
