@@ -26,7 +26,7 @@ __all__ = ["CELLS", "kill_main", "kill_workers", "living", "tables", "whole_run"
 
 REPO = Path(__file__).resolve().parents[1]
 CELLS = ("PV_simple", "IT2_reduced", "PT5B_reduced", "CT6_reduced")
-_MARK = "WSCALE_SOAK"
+MARK = "WSCALE_RUN_MARK"
 # How long processes may take to be gone, s
 _GONE_s = 10.0
 
@@ -40,7 +40,7 @@ def tables(out: Path) -> dict[str, bytes]:
 
 def living(mark: str) -> list[int]:
     """Return the processes that have a mark in their environment (Linux)."""
-    found, wanted = [], f"{_MARK}={mark}".encode()
+    found, wanted = [], f"{MARK}={mark}".encode()
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             try:
@@ -65,7 +65,7 @@ def _started(command: list[str], out: Path, mark: str) -> subprocess.Popen[bytes
         cwd=out,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        env={**os.environ, _MARK: mark},
+        env={**os.environ, MARK: mark},
     )
 
 

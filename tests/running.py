@@ -10,9 +10,10 @@ import time
 import uuid
 from pathlib import Path
 
+from benchmarks.soak import MARK, living
+
 __all__ = ["MARK", "Run", "living", "make_faulty_model", "wait_for"]
 
-MARK = "WSCALE_TEST_RUN"
 
 # With kind 1 and a weight above `limit`, what happens depends on the potential of the segment: a
 # segmentation fault, an endless loop, or memory without end. With kind 2 a trial takes 40 ms
@@ -153,19 +154,6 @@ class Run:
             raise AssertionError(f"it does not end; it said: {self.said}") from None
         wait_for(lambda: not living(self.mark), "processes that are left to end")
         return code
-
-
-def living(mark: str) -> list[int]:
-    """Return the processes of a run that are there, by what they have in their environment."""
-    found, wanted = [], f"{MARK}={mark}".encode()
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal():
-            try:
-                if wanted in (process / "environ").read_bytes().split(b"\0"):
-                    found.append(int(process.name))
-            except OSError:  # it has ended, or belongs to somebody else
-                continue
-    return found
 
 
 def wait_for(what, named: str, timeout_s: float = 60.0):

@@ -54,7 +54,7 @@ class Search(Generic[Part, Result]):
     join : callable
         Makes a cell's result of its parts, in the order of the sites.
     part : type
-        A dataclass with ``index``, ``seconds`` and, where it is kept in a journal, ``solution``.
+        A dataclass with ``index`` and, where it is kept in a journal, ``solution``.
     """
 
     method: str
