@@ -30,7 +30,7 @@ from benchmarks.batchtools import batchtools_grid
 from benchmarks.trials import cvode_trials, finer, netpyne_trial, rig_trials
 from wscale import Model, list_sites
 from wscale.cli import fail_in_words
-from wscale.errors import WscaleError
+from wscale.errors import ConfigError, WscaleError
 from wscale.execute import number_of_jobs
 
 FULL_GRID = len(searches.WEIGHTS_uS)  # trials a site, in the practice that wscale replaces
@@ -236,6 +236,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--page", type=Path, help="replace the tables of this Markdown page")
     args = parser.parse_args()
+    if args.page is not None and (
+        not args.page.is_file() or not {_BEGIN, _END} <= set(args.page.read_text().splitlines())
+    ):
+        raise ConfigError(f"--page {args.page} must be a file with the lines {_BEGIN} and {_END}")
     workers, cells = number_of_jobs(args.workers), args.cells.split(",")
 
     say = Console()

@@ -95,8 +95,7 @@ def main() -> None:
     else:
         [result] = solve(model, sections=sections, jobs=args.workers)
     wall_s = time.perf_counter() - start
-    if args.workers > 1:
-        LocalBackend(args.workers).stop()  # so that the workers' time is known
+    LocalBackend(args.workers).stop()  # so that the workers' time is known
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     figures = {
         "sites": len(result.solutions),
@@ -104,7 +103,7 @@ def main() -> None:
         "ok": result.table().counts.get("ok", 0),
         "wall_s": wall_s,
         "core_s": sum(usage.ru_utime + usage.ru_stime for usage in used),
-        "worker_MiB": used[args.workers > 1].ru_maxrss / 1024,
+        "worker_MiB": used[1].ru_maxrss / 1024,
     }
     print(json.dumps(figures))
 

@@ -146,6 +146,11 @@ def test_no_letter_is_too_small_and_nothing_is_cut_off(of_grid, name):
         for text in figure.findobj(Text):
             assert text.get_fontsize() >= 7.0 or not text.get_text(), text
             assert "$" not in text.get_text()  # of which parts are smaller
+        for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+            labels = [label for label in axis.get_ticklabels() if label.get_text()]
+            for one, other in pairwise(labels):
+                apart = not one.get_window_extent().overlaps(other.get_window_extent())
+                assert apart or not (one.get_visible() and other.get_visible()), one
         everything, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         assert everything.x0 >= -0.01
         assert everything.y0 >= -0.01
@@ -341,6 +346,23 @@ def test_the_axis_along_which_a_cell_is_flat_is_left_out(load):
     drawing = lay_out(replace(shape, sections=turned))
     assert drawing.plane == "x-z"
     assert np.ptp([p[:, 1].max() for p in drawing.segments.values()]) > 500
+
+
+def heights(cell):
+    """Lower and upper end of what each panel of the morphology shows, um."""
+    return [axes.get_ylim() for axes in make(cell, "morphology").axes if not axes.axison]
+
+
+def test_a_long_axon_that_was_not_searched_leaves_the_rest_its_room(of_grid):
+    cell = read_results(of_grid, ["PT5B_reduced"])[0]
+    axon = cell.shape.sections["axon"]
+    far = replace(axon, pt3d=tuple((x, 20 * y, z, d) for x, y, z, d in axon.pt3d))
+    longer = replace(cell, shape=replace(cell.shape, sections={**cell.shape.sections, "axon": far}))
+    assert heights(longer) == heights(cell)
+    assert any("axon not drawn in full" in text for text in words(make(longer, "morphology")))
+    searched = replace(longer, entries=(*cell.entries, replace(cell.entries[0], sec="axon")))
+    assert heights(searched)[0][0] < min(y for _, y, _, _ in far.pt3d)
+    assert not any("axon not drawn" in text for text in words(make(searched, "morphology")))
 
 
 def test_a_formula_for_a_diameter_and_a_piece_apart_can_be_drawn(load):

@@ -40,6 +40,7 @@ def test_a_search_for_machines(results):
     assert said["cells"]["PV_simple"]["counts"] == {"ok": 2}
     assert "PV_simple" in done.stderr  # the table for people
     assert "wscale.plan: norm: 0 sites are there" in done.stderr  # -v
+    assert "INFO" not in done.stderr  # of workers
 
 
 def test_tables_for_machines(results, repo):
@@ -52,6 +53,14 @@ def test_tables_for_machines(results, repo):
         assert [entry["sec"] for entry in said["entries"]] == ["soma", "dend"]
     said = json.loads(wscale(repo, "compare", table, table, "--json").stdout)
     assert said["counts"] == {"equal": 2}
+
+
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_what_is_written_is_said_where_asked(results, repo, tmp_path, command):
+    out = tmp_path / "written"
+    quiet, more = (wscale(repo, command, results[0], "--out", out, *v) for v in ((), ("-v",)))
+    assert "wscale.store" not in quiet.stderr
+    assert f"wscale.store: {out}" in more.stderr
 
 
 def test_quiet_says_errors_only(results, repo):

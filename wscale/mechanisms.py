@@ -156,6 +156,9 @@ def compile_mechanisms(
             kept.mkdir(parents=True, exist_ok=True)
             with build_lock(kept):
                 library = library_in(final) or build_library(path, sources, final, site, flags)
+            _logger.info("%s: %d files are compiled, into %s", path, len(sources), library)
+        else:
+            _logger.info("%s: compiled before, in %s", path, library)
     except OSError as error:
         raise MechanismError(
             f"Cannot keep compiled mechanisms: {error}. Set WSCALE_CACHE to a folder that can be "

@@ -21,7 +21,7 @@ from wscale.options import (
     arguments_of,
 )
 from wscale.store import make_folder, write_atomically
-from wscale.voice import AsJson, Quiet, print_json, say
+from wscale.voice import AsJson, Quiet, Verbose, print_json, say
 
 __all__ = ["new_command", "new_folder"]
 
@@ -98,6 +98,7 @@ def new_command(
         Path | None, typer.Option(help="NMODL folder of the cell; its files are copied to mod/.")
     ] = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a model folder (cfg.py, netParams.py, cells/) that runs as it is.

@@ -14,7 +14,14 @@ from typing import Any, Literal
 from wscale.errors import SelectionError, closest
 from wscale.model import Model
 
-__all__ = ["Locations", "Site", "list_sites", "number_of_segments", "select_sections"]
+__all__ = [
+    "Locations",
+    "Site",
+    "is_axon",
+    "list_sites",
+    "number_of_segments",
+    "select_sections",
+]
 
 Locations = Literal["every", "middle"] | Sequence[float]
 
@@ -52,6 +59,17 @@ class Site:
         return f"{self.sec}({self.loc:.6g})"
 
 
+def is_axon(sec: str) -> bool:
+    """Say whether a section's name is that of an axon or of a part of one.
+
+    Examples
+    --------
+    >>> [sec for sec in ("soma", "axon_1", "myelin", "apic") if is_axon(sec)]
+    ['axon_1', 'myelin']
+    """
+    return _AXON.search(sec) is not None
+
+
 def number_of_segments(model: Model, sec: str) -> int:
     """Return nseg of a section of the model's cell rule (1 where the rule does not say)."""
     return int(model.rule["secs"][sec].get("geom", {}).get("nseg", 1))
@@ -79,7 +97,7 @@ def select_sections(
     """
     names = list(model.rule["secs"])
     if sections is None:
-        chosen = {name for name in names if not _AXON.search(name)}
+        chosen = {name for name in names if not is_axon(name)}
     else:
         wanted = [sections] if isinstance(sections, str) else list(sections)
         chosen = {name for entry in wanted for name in _matching(model, entry)}

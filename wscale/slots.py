@@ -10,6 +10,7 @@ the system's timer itself).
 from __future__ import annotations
 
 import atexit
+import logging
 import mmap
 import os
 import pickle
@@ -234,6 +235,7 @@ def _shared() -> Any:
 def serve() -> None:
     """Answer calls until the main process is gone or has none for long (in the worker)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("wscale").setLevel(logging.WARNING)  # whatever is imported sets for all
     end_with_parent(int(sys.argv[3]))
     descriptor, page = int(sys.argv[1]), int(sys.argv[2])
     sys.argv[1:] = []

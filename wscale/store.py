@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import tempfile
@@ -16,6 +17,8 @@ from wscale.errors import ConfigError
 from wscale.model import Model
 
 __all__ = ["content_hashes", "make_folder", "provenance", "write_atomically"]
+
+_logger = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -54,6 +57,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+    _logger.info("%s: %d bytes", path, len(content))
 
 
 def make_folder(path: Path) -> Path:

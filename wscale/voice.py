@@ -31,7 +31,7 @@ def _be_for_machines(value: bool) -> bool:
 def _be_verbose(value: bool) -> bool:
     if value:
         logging.basicConfig(format="%(name)s: %(message)s")
-        logging.getLogger("wscale").setLevel(logging.INFO)
+    logging.getLogger("wscale").setLevel(logging.INFO if value else logging.WARNING)
     return value
 
 
@@ -44,7 +44,10 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option(
-        "--verbose", "-v", help="Say on stderr what workers and caches do.", callback=_be_verbose
+        "--verbose",
+        "-v",
+        help="Say on stderr what is compiled, found and written, and how workers fare.",
+        callback=_be_verbose,
     ),
 ]
 AsJson = Annotated[

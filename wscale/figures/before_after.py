@@ -79,7 +79,9 @@ def make(cell: CellResults) -> Figure:
     target_lines(axes, cell)
     tidy(axes, "path distance from the soma (µm)", f"somatic {cell.response} (mV)")
     samples = [[v for v in values.values() if isfinite(v)] for values, *_ in parts]
-    bins = np.linspace(*axes.get_ylim(), _BINS)
+    low, high = axes.get_ylim()
+    centre, bin_mV = (cell.targets_mV or [0.0])[0], (high - low) / _BINS
+    bins = centre + bin_mV * (np.arange(-2 * _BINS, 2 * _BINS) - 0.5)
     drawn = (samples[0], samples[1] + samples[2])
     for sample, colour, fill in zip(drawn, (VERMILION, BLUE), (False, True), strict=True):
         side.hist(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wscale.figures import FIGURES, FORMATS, draw
-from wscale.voice import AsJson, Quiet, console, print_json, say
+from wscale.voice import AsJson, Quiet, Verbose, console, print_json, say
 
 __all__ = ["plot_command"]
 
@@ -34,6 +34,7 @@ def plot_command(
         Path | None, typer.Option(help="Folder for the figures (default: RESULTS/figures).")
     ] = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw figures of a results folder, without simulating.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, Rectangle
 
 from wscale.epsp import FloatArray
 from wscale.figures.data import CellResults
@@ -23,6 +23,7 @@ from wscale.figures.scales import (
     spread_scale,
 )
 from wscale.figures.style import WIDTH_mm, mark, new_figure, status_colour, status_handles
+from wscale.sites import is_axon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +45,9 @@ def make(cell: CellResults) -> Figure:
     """Draw the cell once for each quantity that the run left, to one scale."""
     drawing = lay_out(cell.shape)
     panels = _panels(cell)
-    soma = _soma(cell, drawing)
-    low, high = _bounds(drawing, soma)
+    lines = [drawing.segments[place] for place in _shown(cell, drawing)]
+    soma = _soma(cell, drawing, float(np.ptp(np.concatenate(lines), axis=0).max()))
+    low, high = _bounds(lines, soma)
     width, height = np.maximum(high - low, 1.0)
     panel_mm = WIDTH_mm / max(len(panels), 2) - 6.0
     tall_mm = min(max(panel_mm * float(height / width), 45.0), 125.0)
@@ -61,12 +63,12 @@ def make(cell: CellResults) -> Figure:
             painted = dict(zip(values, colours(scale, values.values()), strict=True))
         if number == 0:
             painted = {place: status_colour(s) for place, s in statuses.items()} | painted
-        _draw(axes, soma, drawing, painted, um_a_mm)
+        pad = 0.03 * max(width, height)
+        _draw(axes, soma, drawing, painted, um_a_mm, (low - pad, high + pad))
         if number == 0:
             _mark_statuses(axes, drawing, statuses)
         axes.set_aspect("equal")
         axes.set_axis_off()
-        pad = 0.03 * max(width, height)
         across = max(float(width), panel_mm * um_a_mm) / 2 + pad
         axes.set_xlim((low[0] + high[0]) / 2 - across, (low[0] + high[0]) / 2 + across)
         axes.set_ylim(low[1] - 4 * pad, high[1] + pad)
@@ -74,6 +76,8 @@ def make(cell: CellResults) -> Figure:
         if scale is not None:
             colour_bar(figure, scale, axes, label)
     notes = [f"{drawing.plane} projection" if drawing.plane else "drawn from the topology"]
+    if _leaves(drawing, low, high):
+        notes.append("axon not drawn in full")
     notes.append("grey: no value")
     figure.text(0.99, 0.995, "; ".join(notes), ha="right", va="top", fontsize=7, color="0.35")
     handles = status_handles(statuses.values(), "segment")
@@ -120,12 +124,13 @@ def _draw(
     drawing: Drawing,
     painted: Mapping[tuple[str, int], str],
     um_a_mm: float,
+    box: tuple[FloatArray, FloatArray],
 ) -> None:
     """Draw branches as thick as their diameters say, and the soma as a disc of its own size."""
     others = [place for place in drawing.segments if place[0] != soma.place[0]]
     others.sort(key=lambda place: place in painted)  # what has a value is on top
     per_um = max(_PT_A_um, _PT_A_MM / um_a_mm)
-    axes.add_collection(
+    lines = axes.add_collection(
         LineCollection(
             [drawing.segments[place] for place in others],
             colors=[painted.get(place, _NO_VALUE) for place in others],
@@ -135,6 +140,10 @@ def _draw(
             ],
             capstyle="butt",
         )
+    )
+    (left, bottom), (right, top) = box
+    lines.set_clip_path(
+        Rectangle((left, bottom), right - left, top - bottom, transform=axes.transData)
     )
     axes.add_patch(
         Circle(
@@ -156,24 +165,31 @@ class Soma(NamedTuple):
     radius: float
 
 
-def _soma(cell: CellResults, drawing: Drawing) -> Soma:
+def _soma(cell: CellResults, drawing: Drawing, extent: float) -> Soma:
     places = [place for place in drawing.segments if place[0] == cell.shape.soma]
     x, y = np.concatenate([drawing.segments[place] for place in places]).mean(axis=0)
     section = cell.shape.sections[cell.shape.soma]
-    extent = float(np.ptp(np.concatenate(list(drawing.segments.values())), axis=0).max())
     radius = max(0.5 * float(np.sqrt(section.L_um * section.diam_um)), _LEAST_SOMA * extent)
     return Soma(places[len(places) // 2], (float(x), float(y)), radius)
 
 
-def _bounds(drawing: Drawing, soma: Soma) -> tuple[FloatArray, FloatArray]:
-    """Return the lower left and the upper right corner of the cell, um."""
-    corners = np.concatenate(
-        [
-            *drawing.segments.values(),
-            np.array(soma.centre) + np.array([[-1, -1], [1, 1]]) * soma.radius,
-        ]
-    )
+def _shown(cell: CellResults, drawing: Drawing) -> list[tuple[str, int]]:
+    """Return the segments that must be seen whole: all but an axon that was not searched."""
+    searched = {entry.sec for entry in cell.entries}
+    return [place for place in drawing.segments if place[0] in searched or not is_axon(place[0])]
+
+
+def _bounds(lines: Iterable[FloatArray], soma: Soma) -> tuple[FloatArray, FloatArray]:
+    """Return the lower left and the upper right corner of lines and the soma, um."""
+    disc = np.array(soma.centre) + np.array([[-1, -1], [1, 1]]) * soma.radius
+    corners = np.concatenate([*lines, disc])
     return corners.min(axis=0), corners.max(axis=0)
+
+
+def _leaves(drawing: Drawing, low: FloatArray, high: FloatArray) -> bool:
+    """Say whether lines of the drawing run out of a box."""
+    points = np.concatenate(list(drawing.segments.values()))
+    return bool((points < low).any() or (points > high).any())
 
 
 def _mark_statuses(axes: Axes, drawing: Drawing, statuses: Mapping[tuple[str, int], str]) -> None:

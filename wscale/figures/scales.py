@@ -29,7 +29,8 @@ __all__ = [
     "spread_scale",
 ]
 
-_FEW_DECADES, _LABELS = 2.4, 5
+# Most labels of a logarithmic axis, and of a colour bar
+_LABELS, _LABELS_OF_BAR = 8, 4
 
 
 def _without_the_palest(name: str) -> Colormap:
@@ -56,22 +57,20 @@ def colour_bar(figure: Figure, scale: ScalarMappable, axes: Axes, label: str) ->
     bar = figure.colorbar(scale, ax=axes, label=label, location="bottom", aspect=28, shrink=0.85)
     bar.outline.set_linewidth(0.4)
     if isinstance(scale.norm, LogNorm):
-        number_decades(bar.ax.xaxis, *map(float, bar.ax.get_xlim()))
+        low, high = bar.ax.get_xlim()
+        number_decades(bar.ax.xaxis, low, high, _LABELS_OF_BAR)
     else:
         bar.locator = MaxNLocator(4)
         bar.update_ticks()
 
 
-def number_decades(axis: Axis, low: float, high: float) -> None:
-    """Label a logarithmic axis in one size of type; with few decades, at 1, 2 and 5 of each."""
-    first, last = np.log10(low), np.log10(high)
-    powers = range(int(np.floor(first)), int(np.ceil(last)) + 1)
-    if last - first < _FEW_DECADES:
-        ticks = [m * 10.0**power for power in powers for m in (1.0, 2.0, 5.0)]
-    else:
-        step = -(-len(powers) // _LABELS)
-        ticks = [10.0**power for power in powers if power % step == 0]
-    axis.set_major_locator(FixedLocator([t for t in ticks if 0.999 * low <= t <= 1.001 * high]))
+def number_decades(axis: Axis, low: float, high: float, most: int = _LABELS) -> None:
+    """Label a logarithmic axis in one size of type: as densely as so many labels allow."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    dense = [m * 10.0**power for power in powers for m in (1.0, 2.0, 5.0)]
+    choices = [dense, *([10.0**p for p in powers if p % step == 0] for step in range(1, 20))]
+    seen = ([t for t in ticks if 0.999 * low <= t <= 1.001 * high] for ticks in choices)
+    axis.set_major_locator(FixedLocator(next(ticks for ticks in seen if len(ticks) <= most)))
     axis.set_major_formatter(FuncFormatter(_power))
     axis.set_minor_formatter(NullFormatter())
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from wscale.report import write_report
-from wscale.voice import AsJson, Quiet, print_json, say
+from wscale.voice import AsJson, Quiet, Verbose, print_json, say
 
 __all__ = ["report_command"]
 
@@ -26,6 +26,7 @@ def report_command(
         Path | None, typer.Option(help="The page (default: RESULTS/report.html).")
     ] = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Write one HTML page about a results folder: summary, figures, tables, provenance.
