@@ -1,11 +1,10 @@
 """The preparation: one cell in NetPyNE, settled, with a synapse that is moved from site to site.
 
-What the Rig's trials start from, and the only module of the search that runs NEURON.
+What the Rig's trials start from; of a search, only this and building.py run NEURON.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import logging
 import math
@@ -18,13 +17,22 @@ from typing import Any
 
 import numpy as np
 
-from wscale.checks import STIM
+from wscale.building import build_cell, is_movable
 from wscale.epsp import FloatArray, Protocol
 from wscale.errors import ModelError, SelectionError, SimulationError
 from wscale.mechanisms import available_mechanisms, import_neuron
 from wscale.model import Model
+from wscale.sampling import Sampling
 from wscale.settled import Notes, is_settled, settled_state
-from wscale.simulator import claim_netpyne, clear_netpyne, keep_globals, quiet
+from wscale.simulator import (
+    ASSIGNED,
+    STATE,
+    claim_netpyne,
+    clear_netpyne,
+    keep_globals,
+    quiet,
+    range_variables,
+)
 from wscale.sites import Site
 
 __all__ = ["Preparation", "settled_before"]
@@ -88,12 +96,13 @@ class Preparation:
         self._h, self._sim = import_neuron(), claim_netpyne()
         self._put_back = keep_globals(self._h)
         self._closed = False
-        self._movable = _is_movable(model)
+        self._movable = is_movable(model)
+        self._sampling = Sampling.of(model, protocol)
+        self.samples_ms, self.first = self._sampling.times_ms, self._sampling.first
         self._at: Site | None = None
         try:
             with quiet():
                 self._build()
-                self._plan_samples()
                 self._settle_or_load()
         except BaseException:
             self.close()
@@ -145,7 +154,7 @@ class Preparation:
         """
         segment = self._sec(site.sec)(site.loc)
         local = [float(segment.v)]
-        for t in self.samples_ms[self._settled :]:
+        for t in self.samples_ms[self._sampling.settled :]:
             self.integrate(t)
             local.append(float(segment.v))
         return np.array(local, dtype=np.float64)
@@ -162,7 +171,8 @@ class Preparation:
     def _recorded_mV(self) -> FloatArray:
         """Return the samples after the saved state."""
         run: FloatArray = self._v.as_numpy()
-        return run if self._model.cfg["cvode_active"] else run[self._stride :: self._stride]
+        stride = self._sampling.stride
+        return run if self._model.cfg["cvode_active"] else run[stride::stride]
 
     def run_ahead_mV(self) -> FloatArray | None:
         """Run to the end of the window in steps that grow, and return the potential, mV.
@@ -232,63 +242,16 @@ class Preparation:
     # ------------------------------------------------------------------ set-up
 
     def _build(self) -> None:
-        from netpyne import specs
-
-        sim, model = self._sim, self._model
-        places: dict[Site | None, tuple[str, float]] = {None: (model.soma, _HOME)}
+        places: dict[Site | None, tuple[str, float]] = {None: (self._model.soma, _HOME)}
         if not self._movable:
             places = {site: (site.sec, site.loc) for site in self._sites}
-        net = copy.deepcopy(model.net)
-        template = net["stimTargetParams"].pop(model.stim_target_label)
-        for number, (sec, loc) in enumerate(places.values()):
-            target = {**template, "sec": sec, "loc": loc, "weight": 1.0}
-            net["stimTargetParams"][f"{STIM}->{number}"] = target
-        cfg = {**copy.deepcopy(model.cfg), **_SILENT}
-        try:
-            sim.create(specs.NetParams(net), specs.SimConfig(cfg))
-        except Exception as error:
-            raise ModelError(
-                f"NetPyNE could not build {model.cell}: {type(error).__name__}: {error}"
-            ) from error
-        (cell,) = sim.net.cells
-        if cell.tags.get("label") != [model.cell]:
-            raise ModelError(
-                f"the population is built by cell rule {cell.tags.get('label')}, not by "
-                f"{model.cell!r}; give it cellType {model.cell!r} and the rule no conds"
-            )
-        self._netcons: dict[Site | None, list[tuple[Any, float]]] = {}
-        made = [conn for conn in cell.conns if conn["preLabel"] == STIM]
-        for key, place in places.items():
-            here = [conn["hObj"] for conn in made if (conn["sec"], conn["loc"]) == place]
-            if len(here) != len(model.syn_mechs):
-                raise ModelError(
-                    f"NetPyNE did not make one connection for each of {model.syn_mechs} at "
-                    f"{place}; leave cfg.addSynMechs, createPyStruct and createNEURONObj at True"
-                )
-            self._netcons[key] = [(netcon, float(netcon.weight[0])) for netcon in here]
-            for netcon in here:
-                netcon.weight[0] = 0.0
-        for stim in cell.stims:
-            if stim["source"] == STIM:
-                stim["hObj"].number = 0  # activations come from the trials
-        self._soma = self._sec(model.soma)(0.5)
-
-    def _plan_samples(self) -> None:
-        """Lay out the samples, and record those after the saved state."""
-        h, model, step = self._h, self._model, self._model.record_step_ms
-        first = int(np.ceil(model.onset_ms / step - 1e-9)) - 1
-        last = int(np.ceil((model.onset_ms + self._protocol.window_ms) / step - 1e-9))
-        saved = max(first, int(np.ceil(model.arrival_ms / step - 1e-9)) - 1)
-        self.samples_ms: FloatArray = step * np.arange(first, last + 1, dtype=np.float64)
-        self._stride = round(step / model.dt_ms)
-        self._settled = saved - first + 1  # samples up to the saved state
-        # The first sample after onset
-        self.first = 1 + int(np.searchsorted(self.samples_ms[1:], model.onset_ms + 1e-6))
-        if model.cfg["cvode_active"]:
-            self._times = h.Vector(self.samples_ms[self._settled :])
-            self._v = h.Vector().record(self._soma._ref_v, self._times)
+        self._netcons = build_cell(self._sim, self._model, places)
+        self._soma = self._sec(self._model.soma)(0.5)
+        if self._model.cfg["cvode_active"]:
+            self._times = self._h.Vector(self.samples_ms[self._sampling.settled :])
+            self._v = self._h.Vector().record(self._soma._ref_v, self._times)
         else:
-            self._v = h.Vector().record(self._soma._ref_v)
+            self._v = self._h.Vector().record(self._soma._ref_v)
 
     def _settle_or_load(self) -> None:
         self._sim.preRun()
@@ -320,14 +283,14 @@ class Preparation:
         """Run the cell from time 0 to the saved state, and on to see whether it drifts."""
         self._initialise()
         synapses = [netcon.syn() for netcons in self._netcons.values() for netcon, _ in netcons]
-        initial = _range_variables(self._h, synapses, _STATE)
+        initial = range_variables(self._h, synapses, STATE)
         before = []
-        for t in self.samples_ms[: self._settled]:
+        for t in self.samples_ms[: self._sampling.settled]:
             self._sim.pc.psolve(t)
             before.append(float(self._soma.v))
         self._save()
-        states = _range_variables(self._h, synapses, _STATE)
-        assigned = _range_variables(self._h, synapses, _ASSIGNED)
+        states = range_variables(self._h, synapses, STATE)
+        assigned = range_variables(self._h, synapses, ASSIGNED)
         currents = [value for name, value in assigned if name.startswith("i")]
         same = self._model.cfg["cvode_active"] or self._restores()
         self._start()
@@ -388,25 +351,6 @@ class Preparation:
         return self._sim.net.cells[0].secs[name]["hObj"]
 
 
-# ---------------------------------------------------------------------- helpers
-
-# What NetPyNE need not record, print, plot or save in a Rig
-_SILENT: dict[str, Any] = {
-    "analysis": {},
-    "printPopAvgRates": False,
-    "printRunTime": False,
-    "progressBar": 0,
-    "recordCells": [],
-    "recordDipole": False,
-    "recordLFP": [],
-    "recordTraces": {},
-    "timing": False,
-    "verbose": False,
-}
-
-_ASSIGNED, _STATE = 2, 3  # as NEURON's MechanismStandard numbers them
-
-
 def settled_before(model: Model, sites: Sequence[Site], protocol: Protocol) -> bool:
     """Whether some process has settled this cell; its mechanisms are loaded in this one."""
     return is_settled(_settled_key(model, sites, protocol))
@@ -416,30 +360,7 @@ def _settled_key(model: Model, sites: Sequence[Site], protocol: Protocol) -> str
     """Return the digest of all that decides a settled state and what is measured with it."""
     parts = [_FORMAT, model.content_hash, repr(protocol.window_ms)]
     parts += [platform.machine(), version("neuron"), version("netpyne")]
-    if not _is_movable(model):
+    if not is_movable(model):
         parts += [f"{site.sec} {site.loc!r}" for site in sites]
     # The mechanisms' order gives the numbers by which the file knows them
     return hashlib.sha256("\n".join([*parts, *available_mechanisms()]).encode()).hexdigest()
-
-
-def _is_movable(model: Model) -> bool:
-    """Whether one synapse, moved, is what NetPyNE would make at each site."""
-    if model.cfg["cvode_active"]:  # NEURON cannot restore CVODE after a move
-        return False
-    if any("weightNorm" in sec for sec in model.rule["secs"].values()):
-        return False
-    synapses = [model.net["synMechParams"][label] for label in model.syn_mechs]
-    texts = [key for syn in synapses for key, value in syn.items() if isinstance(value, str)]
-    return not set(texts) - {"label", "mod"}  # others are functions of the place
-
-
-def _range_variables(h: Any, synapses: Sequence[Any], kind: int) -> list[tuple[str, float]]:
-    """Return the RANGE variables of one kind of the synapses, by name."""
-    values, name = [], h.ref("")
-    for synapse in synapses:
-        standard = h.MechanismStandard(synapse.hname().split("[")[0], kind)
-        for number in range(int(standard.count())):
-            size = int(standard.name(name, number))
-            value = getattr(synapse, name[0])
-            values += [(name[0], item) for item in (value if size > 1 else (value,))]
-    return values

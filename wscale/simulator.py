@@ -7,14 +7,25 @@ import ctypes
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from wscale.errors import SimulationError
 from wscale.mechanisms import import_neuron
 
-__all__ = ["claim_netpyne", "clear_netpyne", "import_netpyne", "keep_globals", "quiet"]
+__all__ = [
+    "ASSIGNED",
+    "STATE",
+    "claim_netpyne",
+    "clear_netpyne",
+    "import_netpyne",
+    "keep_globals",
+    "quiet",
+    "range_variables",
+]
+
+ASSIGNED, STATE = 2, 3  # kinds of variables, as NEURON's MechanismStandard numbers them
 
 
 def import_netpyne() -> Any:
@@ -103,3 +114,15 @@ def quiet() -> Iterator[None]:
         if said:
             error.add_note("NetPyNE printed:\n" + "\n".join(said))
         raise
+
+
+def range_variables(h: Any, synapses: Sequence[Any], kind: int) -> list[tuple[str, float]]:
+    """Return the RANGE variables of one kind (ASSIGNED or STATE) of point processes, by name."""
+    values, name = [], h.ref("")
+    for synapse in synapses:
+        standard = h.MechanismStandard(synapse.hname().split("[")[0], kind)
+        for number in range(int(standard.count())):
+            size = int(standard.name(name, number))
+            value = getattr(synapse, name[0])
+            values += [(name[0], item) for item in (value if size > 1 else (value,))]
+    return values
