@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from wscale.child import stop_children
 from wscale.execute import Backend, backend_for, number_of_jobs
@@ -27,6 +26,7 @@ from wscale.results import ResultsFolder
 from wscale.settings import SearchSettings
 from wscale.solve import SolvedSite, SolveResult, plan_solve
 from wscale.store import make_folder
+from wscale.summary import print_summary
 from wscale.synapses import with_synapses
 from wscale.verify import Verification, verify
 
@@ -146,7 +146,7 @@ def run_search(
                 verifications = _verified(results, settings, workers, kept, console)
         plot_search(results, folder / "figures" / "search.png")
     wall = time.perf_counter() - start
-    _print_summary(results, verifications, console)
+    print_summary(results, verifications, console)
     again = f", {tally.found} sites were there already" if tally.found else ""
     console.print(
         f"{tally.trials} trials in {wall:.1f} s ({tally.trials / wall:.0f} a second){again}; "
@@ -287,41 +287,3 @@ def _run(
             on_result=searched,
             on_cell=complete,
         )
-
-
-def _print_summary(
-    results: Sequence[GridResult | SolveResult],
-    verifications: dict[str, Verification],
-    console: Console,
-) -> None:
-    columns = ("cell", "trials", "outcome", "nS/mV", "residual")
-    summary = Table(*columns, box=None, padding=(0, 2, 0, 0))
-    if verifications:
-        summary.add_column("network")
-    for result in results:
-        table = result.table()
-        values = [value for _, _, value, _ in table.entries() if value is not None]
-        residuals = [abs(r) for row in table.residual.values() for r in row if r is not None]
-        row = [
-            result.model.label,
-            str(result.trials),
-            ", ".join(f"{count} {status}" for status, count in table.counts.items()),
-            f"{1e3 * min(values):.4g}-{1e3 * max(values):.4g}" if values else "none",
-            f"{max(residuals):.1e}" if residuals else "",
-        ]
-        if verifications:
-            check = verifications.get(result.model.label)
-            row.append("" if check is None else f"{check.largest_error:.1e}")
-        summary.add_row(*row)
-    for column in summary.columns:
-        column.no_wrap = True
-    console.print(summary)
-    for result in results:
-        for site, solution in result.solutions:
-            if solution.status != "ok":
-                console.print(
-                    f"{result.model.label} {escape(str(site))}: [yellow]{solution.status}[/], "
-                    f"{escape(solution.reason)}",
-                    highlight=False,
-                    soft_wrap=True,
-                )

@@ -1,0 +1,74 @@
+"""What a search says when it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wscale.grid import GridResult
+from wscale.solve import SolveResult
+from wscale.verify import Verification
+
+__all__ = ["print_summary"]
+
+# Sites of a cell with the same status that are told one by one
+_MOST_TOLD = 5
+
+
+def print_summary(
+    results: Sequence[GridResult | SolveResult],
+    verifications: Mapping[str, Verification],
+    console: Console,
+) -> None:
+    """Print a line for each cell, and the sites that are not ok."""
+    columns = ("cell", "trials", "outcome", "nS/mV", "residual")
+    summary = Table(*columns, box=None, padding=(0, 2, 0, 0))
+    if verifications:
+        summary.add_column("network")
+    for result in results:
+        table = result.table()
+        values = [value for _, _, value, _ in table.entries() if value is not None]
+        residuals = [abs(r) for row in table.residual.values() for r in row if r is not None]
+        row = [
+            result.model.label,
+            str(result.trials),
+            ", ".join(f"{count} {status}" for status, count in table.counts.items()),
+            f"{1e3 * min(values):.4g}-{1e3 * max(values):.4g}" if values else "none",
+            f"{max(residuals):.1e}" if residuals else "",
+        ]
+        if verifications:
+            check = verifications.get(result.model.label)
+            row.append("" if check is None else f"{check.largest_error:.1e}")
+        summary.add_row(*row)
+    for column in summary.columns:
+        column.no_wrap = True
+    console.print(summary)
+    for result in results:
+        _print_unsolved(result, console)
+
+
+def _print_unsolved(result: GridResult | SolveResult, console: Console) -> None:
+    """Say which sites are not ok, and why; of each status not more than a few."""
+    told: Counter[str] = Counter()
+    for site, solution in result.solutions:
+        status = solution.status
+        told[status] += 1
+        if status != "ok" and told[status] <= _MOST_TOLD:
+            console.print(
+                f"{result.model.label} {escape(str(site))}: [yellow]{status}[/], "
+                f"{escape(solution.reason)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    for name, count in told.items():
+        if name != "ok" and count > _MOST_TOLD:
+            console.print(
+                f"{result.model.label}: {count - _MOST_TOLD} more sites are [yellow]{name}[/]; "
+                "the table's .json file has all reasons",
+                highlight=False,
+                soft_wrap=True,
+            )
