@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from wscale.checks import check_window
+from wscale.dynamics import Dynamics, measure_dynamics
 from wscale.epsp import Protocol
 from wscale.errors import ConfigError, SelectionError, WscaleError
 from wscale.execute import LocalBackend, number_of_jobs, run_tasks
-from wscale.membrane import run_membrane
+from wscale.membrane import MembraneRun
 from wscale.model import Model
-from wscale.plain import finite
-from wscale.preparation import settled_before
-from wscale.rig import Rig, preflight, release_rig
+from wscale.rig import preflight, release_rig
 from wscale.simulator import import_netpyne, quiet
 from wscale.sites import Site, list_sites, number_of_segments, path_distance_um
 
@@ -57,40 +53,6 @@ class SectionInfo:
     farthest_um: float | None
     mechanisms: tuple[str, ...]
     rest_mV: float | None = None
-
-
-@dataclass(frozen=True)
-class Dynamics:
-    """What a cell does without activation, and what trials cost; measured.
-
-    Parameters
-    ----------
-    drift_mV : float or None
-        Largest change of the somatic potential in the window, mV (None: not finite).
-    spikes : int
-        Upward crossings of the spike threshold at the soma from time 0 to the end of the window.
-    input_resistance_MOhm : float or None
-        At the soma, MOhm: what a small current step of 200 ms gives, gates and all, taken as the
-        integral of the response to a pulse of 1 ms and -0.01 nA over its charge (None: it fires).
-    time_constant_ms : float or None
-        At the soma, ms: a straight line through the logarithm of the decay after that pulse, from 1
-        to 2 time constants after it, where the slowest component is left. None: the cell fires, or
-        the decay changes its sign (as with resonance) or is too slow for 200 ms. With ih or other
-        gates it is an effective one.
-    build_s, settling_s, trial_s : float
-        Seconds to build the cell, to settle it, and of one trial.
-    settled : bool
-        Whether a search will find the cell settled, in the cache.
-    """
-
-    drift_mV: float | None
-    spikes: int
-    input_resistance_MOhm: float | None
-    time_constant_ms: float | None
-    build_s: float
-    settling_s: float
-    trial_s: float
-    settled: bool
 
 
 @dataclass(frozen=True)
@@ -288,7 +250,7 @@ def _measured(task: tuple[Model, Protocol, Inspection]) -> Inspection:
         if problem is not None:
             raise problem
         found = dataclasses.replace(found, validation=_validation(model))
-        return _settled(model, protocol, found, *_trials(model, protocol))
+        return _judged(model, protocol, found, *measure_dynamics(model, protocol))
     except (WscaleError, RuntimeError) as error:  # hoc errors are RuntimeErrors
         return dataclasses.replace(found, problems=(f"cannot be simulated: {error}",))
 
@@ -303,44 +265,25 @@ def _validation(model: Model) -> tuple[str, ...]:
     return tuple(f"{failure.component}: {failure.formattedMessage()}" for failure in failed)
 
 
-def _trials(model: Model, protocol: Protocol) -> tuple[float, float, bool]:
-    """Return drift, mV, the time of a trial, s, and whether the settled state was kept."""
-    sites = list_sites(model)
-    weight_uS = float(model.stim_target.get("weight", 5e-4))
-    chosen = dict.fromkeys((sites[0], sites[len(sites) // 2], sites[-1]))
-    times_s = []
-    with Rig(model, sites, protocol) as rig:
-        for site in chosen:
-            start = time.perf_counter()
-            rig.respond([(site, weight_uS)])
-            times_s.append(time.perf_counter() - start)
-        return rig.drift_mV, float(np.mean(times_s)), settled_before(model, sites, protocol)
-
-
-def _settled(
-    model: Model,
-    protocol: Protocol,
-    found: Inspection,
-    drift_mV: float,
-    trial_s: float,
-    settled: bool,
+def _judged(
+    model: Model, protocol: Protocol, found: Inspection, dynamics: Dynamics, run: MembraneRun
 ) -> Inspection:
-    """Run the cell from time 0, and say what is wrong with it."""
-    still = abs(drift_mV) <= protocol.drift_tolerance_mV
-    run = run_membrane(model, protocol, still)
+    """Add what was measured, and say what is wrong with the cell."""
     problems, notices = list(found.problems), list(found.notices)
+    drift_mV, spikes = dynamics.drift_mV, dynamics.spikes
+    still = drift_mV is not None and abs(drift_mV) <= protocol.drift_tolerance_mV
     end_ms = model.onset_ms + protocol.window_ms
-    if not np.isfinite(drift_mV):
+    if drift_mV is None:
         problems.append("the somatic potential is not finite")
-    elif run.spikes and not still:
-        problems.append(f"fires on its own: {run.spikes} spikes from time 0 to {end_ms:g} ms")
+    elif spikes and not still:
+        problems.append(f"fires on its own: {spikes} spikes from time 0 to {end_ms:g} ms")
     elif not still:
         problems.append(
             f"drifts by {drift_mV:.4g} mV within the window (allowed "
             f"{protocol.drift_tolerance_mV:g} mV); a later NetStim1 start may help"
         )
-    elif run.spikes:
-        notices.append(f"{model.cell}: {run.spikes} spikes while it settles, none in the window")
+    elif spikes:
+        notices.append(f"{model.cell}: {spikes} spikes while it settles, none in the window")
     sections = tuple(
         dataclasses.replace(s, length_um=run.length_um[s.name], rest_mV=run.rest_mV[s.name])
         for s in found.sections
@@ -350,14 +293,5 @@ def _settled(
         sections=sections,
         notices=tuple(notices),
         problems=tuple(problems),
-        dynamics=Dynamics(
-            drift_mV=finite(drift_mV),
-            spikes=run.spikes,
-            input_resistance_MOhm=run.resistance_MOhm,
-            time_constant_ms=run.tau_ms,
-            build_s=run.build_s,
-            settling_s=run.settling_s,
-            trial_s=trial_s,
-            settled=settled,
-        ),
+        dynamics=dynamics,
     )

@@ -10,23 +10,20 @@ from __future__ import annotations
 import errno
 import json
 import os
-import platform
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from wscale._version import __version__
 from wscale.errors import ConfigError
+from wscale.identity import refuse_other, run_identity
 from wscale.runlock import run_lock
-from wscale.store import content_hashes, make_folder
+from wscale.store import make_folder
 from wscale.worker import Cell
 
 if TYPE_CHECKING:
@@ -42,8 +39,6 @@ _FORMAT = 1
 _SYNC_s = 0.5
 # What fsync says of files that cannot be synced at all
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
-# At most so many differences of two runs are told
-_TOLD = 5
 
 
 class Journals:
@@ -127,7 +122,7 @@ class Journals:
                 if path.exists() and not (self._fresh and path not in self._begun):
                     header, _ = _read(path)
                     if header is not None:
-                        _compare(header, _identity(search, cell), path)
+                        refuse_other(header, run_identity(search, cell), path)
 
     def open(self, search: Search[Part, Any], cell: Cell) -> Journal[Part]:
         """Return the journal of a cell, to be used as a context manager.
@@ -144,7 +139,7 @@ class Journals:
             except OSError as error:
                 raise _cannot_write(path, error) from error
         self._begun.add(path)
-        journal = Journal(path, search.part, _identity(search, cell), self._command)
+        journal = Journal(path, search.part, run_identity(search, cell), self._command)
         if self._retry_failed:
             for index, part in list(journal.parts.items()):
                 if part.solution.status == "failed":  # type: ignore[attr-defined]
@@ -178,7 +173,7 @@ class Journal(Generic[Part]):
         if path.exists():
             header, lines = _read(path)
             if header is not None:
-                _compare(header, identity, path)
+                refuse_other(header, identity, path)
                 self.command = header.get("command", command)
                 self._load(lines)
         self._file = _opened(path)
@@ -310,64 +305,3 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[int, bytes | No
             "is damaged; begin anew with --fresh, or choose another folder with --out"
         )
     return header, lines
-
-
-# ---------------------------------------------------------------------- what a run is
-
-
-def _identity(search: Search[Any, Any], cell: Cell) -> dict[str, Any]:
-    """Return all that decides the outcomes of a cell, as JSON holds it."""
-    setting = search.setting
-    identity = {
-        "method": search.method,
-        "cell": cell.model.cell,
-        "sha256": content_hashes(cell.model),
-        "cfg": cell.model.cfg,
-        "sites": [f"{site.sec}({site.loc!r})" for site in cell.sites],
-        "targets_mV": list(cell.targets_mV),
-        "protocol": asdict(cell.protocol),
-        **asdict(setting),
-        "versions": {
-            "wscale": __version__,
-            **{package: version(package) for package in ("netpyne", "neuron", "numpy", "scipy")},
-            "machine": platform.machine(),
-        },
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(identity))
-    return plain
-
-
-def _compare(header: Mapping[str, Any], identity: Mapping[str, Any], path: Path) -> None:
-    """Raise ConfigError with the differences where a journal is that of another run."""
-    there = {key: header.get(key) for key in identity}
-    here = dict(identity)
-    if there["sha256"] == here["sha256"]:
-        del there["cfg"], here["cfg"]  # they differ in nothing that is simulated
-    differences = list(_differences(there, here))
-    if differences:
-        told = "; ".join(differences[:_TOLD])
-        more = f"; and {len(differences) - _TOLD} more" if len(differences) > _TOLD else ""
-        raise ConfigError(
-            f"{path} is of another run: {told}{more}. Choose another folder with --out, or begin "
-            "anew with --fresh"
-        )
-
-
-def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
-    if isinstance(there, Mapping) and isinstance(here, Mapping):
-        for key in dict.fromkeys([*there, *here]):
-            yield from _differences(
-                there.get(key), here.get(key), f"{name}.{key}".removeprefix(".")
-            )
-    elif json.dumps(there) != json.dumps(here):  # not by value: NaN is not NaN
-        if name.startswith("sha256."):
-            yield f"the content of the {name.removeprefix('sha256.')} has changed"
-        elif isinstance(there, list) and isinstance(here, list) and len(there) + len(here) > 8:
-            yield f"{name} is another list (of {len(there)} there, of {len(here)} here)"
-        else:
-            yield f"{name} is {_short(there)} there, {_short(here)} here"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

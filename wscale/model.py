@@ -15,7 +15,7 @@ from wscale.cells import CellFile, CellRule
 from wscale.checks import STIM, check_configuration, check_network, check_shape
 from wscale.errors import ModelError
 from wscale.folder import read_folder
-from wscale.mechanisms import mechanisms_hash
+from wscale.library import mechanisms_hash
 from wscale.modfolders import prepare_folders
 from wscale.plain import choose_cell, some, to_plain
 from wscale.rules import check_rule

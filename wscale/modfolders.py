@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wscale.cache import cache_folder
 from wscale.errors import CompileError, MechanismError
-from wscale.mechanisms import compile_mechanisms, sources_of
+from wscale.library import compile_mechanisms, sources_of
 from wscale.nmodl import listed
 
 __all__ = ["ModFolders", "gather", "prepare_folders"]

@@ -23,7 +23,7 @@ from xml.sax.saxutils import quoteattr
 from wscale.cache import cache_folder
 from wscale.child import answer_parent, ask_child
 from wscale.errors import MechanismError, ModelError, WscaleError, closest
-from wscale.mechanisms import sources_of
+from wscale.library import sources_of
 from wscale.nmodl import mechanism_names
 from wscale.plain import some
 

@@ -11,7 +11,7 @@ import typer
 
 from wscale.cells import CellFile
 from wscale.errors import ConfigError
-from wscale.mechanisms import sources_of
+from wscale.library import sources_of
 from wscale.options import (
     Biophysics,
     CellArgs,

@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any
 
 from wscale.errors import MechanismError
-from wscale.mechanisms import sources_of
+from wscale.library import sources_of
 from wscale.model import Model
 from wscale.modfolders import gather
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import pickle
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wscale.checks import check_tolerance, check_window
-from wscale.epsp import FloatArray, Polarity, Protocol, Response, measure
+from wscale.epsp import Polarity, Protocol, Response, measure
 from wscale.errors import TableError, WscaleError
 from wscale.execute import Backend, backend_for, run_tasks
+from wscale.fullrun import netpyne_trace
 from wscale.loss import Targets
-from wscale.mechanisms import load_mechanisms
 from wscale.model import Model
 from wscale.plain import to_plain
 from wscale.plan import Cell, Search, one_by_one, run
-from wscale.rig import release_rig, rig_for
-from wscale.simulator import claim_netpyne, import_netpyne, quiet
+from wscale.rig import rig_for
+from wscale.simulator import import_netpyne, quiet
 from wscale.sites import Site, number_of_segments, path_distance_um
 from wscale.weightnorm import WeightNormTable, read_out_index, read_out_loc
 
@@ -170,9 +170,7 @@ def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Prot
         target = table.target_at(sec, segment, target_mV)
         places.append((own, target))
         nseg = number_of_segments(model, sec)
-        if (
-            read_out_index(centre.loc, nseg) % nseg != segment
-        ):  # else it is the same node, scaled so
+        if read_out_index(centre.loc, nseg) % nseg != segment:  # else the same node, scaled so
             places.append((centre, target))
     targets = tuple(target for _, target in places)
     polarity: Polarity = 1 if targets[0] > 0 else -1
@@ -249,8 +247,6 @@ def _load_table(
     task: tuple[int, Model, dict[str, list[float]]],
 ) -> tuple[int, Model | WscaleError]:
     """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
-    import pickle
-
     import_netpyne()
     from netpyne import specs
 
@@ -289,42 +285,3 @@ def _measure(
             response = rig.respond([(site, weight)])[0]
         measured.append(_Measured(index, response))
     return measured
-
-
-def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArray, FloatArray]:
-    """Run NetPyNE's own ``sim.createSimulate`` from time 0 with NetStim1 at a site.
-
-    What ``init.py`` does with the same section, location and weight; nothing is reused.
-
-    Parameters
-    ----------
-    model : Model
-        The cell.
-    site : Site
-        Where the synapse is.
-    weight_uS : float
-        Its weight, uS.
-
-    Returns
-    -------
-    t_ms, v_mV : arrays of float, shape (n,)
-        The somatic potential from time 0 to ``cfg.duration``, every ``cfg.recordStep``.
-    """
-    if model.mod is not None:
-        load_mechanisms(model.mod)
-    release_rig()
-    sim = claim_netpyne()
-    from netpyne import specs
-
-    net, cfg = copy.deepcopy(model.net), copy.deepcopy(model.cfg)
-    net["stimTargetParams"][model.stim_target_label].update(
-        sec=site.sec, loc=site.loc, weight=weight_uS
-    )
-    trace: dict[str, Any] = {"sec": model.soma, "loc": 0.5, "var": "v"}
-    cfg.update(analysis={}, recordCells=["all"], recordTraces={"V_soma": trace}, recordTime=True)
-    with quiet():
-        try:
-            sim.createSimulate(specs.NetParams(net), specs.SimConfig(cfg))
-            return np.array(sim.simData["t"]), np.array(sim.simData["V_soma"]["cell_0"])
-        finally:
-            sim.clearAll()

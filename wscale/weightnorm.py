@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wscale.errors import TableError
-from wscale.jsonfile import parse_json, read_bytes
 from wscale.model import Model
-from wscale.pickles import load_plain
-from wscale.plain import is_number, to_plain
 from wscale.sites import Site, number_of_segments
 from wscale.solution import Solution
 from wscale.store import write_atomically
+from wscale.tablefile import read_table
 
 __all__ = ["WeightNormTable", "read_out_index", "read_out_loc"]
 
@@ -31,10 +29,6 @@ _UNITS = {
     "target_mV": "mV",
     "cap": "uS/mV",
 }
-
-# The fields of a .json that have one entry a segment, text or finite numbers and null
-_TEXTS = ("status", "reason")
-_FIELDS = ("status", "residual", "epsp_mV", "largest_epsp_mV", "reason", "target_mV")
 
 
 def read_out_index(loc: float, nseg: int) -> int:
@@ -240,83 +234,4 @@ class WeightNormTable:
         TableError
             No such file, not a table, or (pickle) anything but plain lists and numbers.
         """
-        file = Path(path)
-        content = read_bytes(file, "table", TableError)
-        try:
-            data = (
-                parse_json(content)
-                if file.suffix == ".json"
-                else to_plain(load_plain(content), file.name)
-            )
-        except Exception as error:  # damaged pickles raise nearly anything
-            raise TableError(f"{file} cannot be read as a weightNorm table: {error}") from error
-        own = isinstance(data, dict) and "weightNorm" in data
-        values = data["weightNorm"] if own else data
-        _check_shape(file, values)
-        given = {sec: [_status_of(entry) for entry in row] for sec, row in values.items()}
-        finite = {sec: [_finite(entry) for entry in row] for sec, row in values.items()}
-        if not own:
-            return cls(cell or file.stem.removesuffix("_weightNorm"), finite, given)
-        return cls._from_own(file, data, finite)
-
-    @classmethod
-    def _from_own(
-        cls, file: Path, data: dict[str, Any], values: BySegment[float | None]
-    ) -> WeightNormTable:
-        """Make a table from a .json of this project, whose fields must all fit its entries."""
-        shape = {sec: len(row) for sec, row in values.items()}
-        fields = {name: data.get(name, {}) for name in _FIELDS}
-        target = data.get("target_mV")
-        if is_number(target):
-            fields["target_mV"] = {sec: [target] * size for sec, size in shape.items()}
-        if not isinstance(data.get("cell"), str) or target is None or not fields["status"]:
-            raise TableError(
-                f"{file} must name its cell, its target_mV and the status of every entry; make the "
-                "table again"
-            )
-        for name, rows in fields.items():
-            fits = (
-                isinstance(rows, dict)
-                and {sec: len(row) for sec, row in rows.items() if isinstance(row, list)} == shape
-                and all(
-                    isinstance(entry, str)
-                    if name in _TEXTS
-                    else entry is None or _finite(entry) is not None
-                    for row in rows.values()
-                    for entry in row
-                )
-            )
-            if rows != {} and not fits:
-                raise TableError(
-                    f"{file}: {name!r} does not fit 'weightNorm', entry by entry; make the table "
-                    "again"
-                )
-        origin = data.get("provenance", {})
-        if not isinstance(origin, dict) or not isinstance(origin.get("sha256", {}), dict):
-            raise TableError(f"{file}: 'provenance' must be an object; make the table again")
-        return cls(data["cell"], values, provenance=origin, **fields)
-
-
-def _finite(entry: Any) -> float | None:
-    """Return a finite number as a float, and None for anything else."""
-    return float(entry) if is_number(entry) else None
-
-
-def _status_of(entry: Any) -> str:
-    return "not_finite" if _finite(entry) is None else "given"
-
-
-def _check_shape(file: Path, values: Any) -> None:
-    sound = isinstance(values, dict) and all(
-        sec.isprintable()
-        and isinstance(row, list)
-        and all(
-            entry is None or (isinstance(entry, int | float) and not isinstance(entry, bool))
-            for entry in row
-        )
-        for sec, row in values.items()
-    )
-    if not sound or not values:
-        raise TableError(
-            f"{file} is not a weightNorm table: it must hold {{section: [float, ...]}}"
-        )
+        return cls(**read_table(Path(path), cell))

@@ -1,0 +1,84 @@
+"""What a run is: all that decides the outcomes of a cell's sites, and how two runs differ.
+
+The first line of a journal holds it; a run with another identity is refused there.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wscale._version import __version__
+from wscale.errors import ConfigError
+from wscale.store import content_hashes
+from wscale.worker import Cell
+
+if TYPE_CHECKING:
+    from wscale.plan import Search
+
+__all__ = ["refuse_other", "run_identity"]
+
+# At most so many differences of two runs are told
+_TOLD = 5
+
+
+def run_identity(search: Search[Any, Any], cell: Cell) -> dict[str, Any]:
+    """Return all that decides the outcomes of a cell, as JSON holds it."""
+    identity = {
+        "method": search.method,
+        "cell": cell.model.cell,
+        "sha256": content_hashes(cell.model),
+        "cfg": cell.model.cfg,
+        "sites": [f"{site.sec}({site.loc!r})" for site in cell.sites],
+        "targets_mV": list(cell.targets_mV),
+        "protocol": asdict(cell.protocol),
+        **asdict(search.setting),
+        "versions": {
+            "wscale": __version__,
+            **{package: version(package) for package in ("netpyne", "neuron", "numpy", "scipy")},
+            "machine": platform.machine(),
+        },
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(identity))
+    return plain
+
+
+def refuse_other(header: Mapping[str, Any], identity: Mapping[str, Any], path: Path) -> None:
+    """Raise ConfigError with the differences where a journal is that of another run."""
+    there = {key: header.get(key) for key in identity}
+    here = dict(identity)
+    if there["sha256"] == here["sha256"]:
+        del there["cfg"], here["cfg"]  # they differ in nothing that is simulated
+    differences = list(_differences(there, here))
+    if differences:
+        told = "; ".join(differences[:_TOLD])
+        more = f"; and {len(differences) - _TOLD} more" if len(differences) > _TOLD else ""
+        raise ConfigError(
+            f"{path} is of another run: {told}{more}. Choose another folder with --out, or begin "
+            "anew with --fresh"
+        )
+
+
+def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for key in dict.fromkeys([*there, *here]):
+            yield from _differences(
+                there.get(key), here.get(key), f"{name}.{key}".removeprefix(".")
+            )
+    elif json.dumps(there) != json.dumps(here):  # not by value: NaN is not NaN
+        if name.startswith("sha256."):
+            yield f"the content of the {name.removeprefix('sha256.')} has changed"
+        elif isinstance(there, list) and isinstance(here, list) and len(there) + len(here) > 8:
+            yield f"{name} is another list (of {len(there)} there, of {len(here)} here)"
+        else:
+            yield f"{name} is {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
