@@ -12,7 +12,6 @@ import pytest
 
 from wscale import __version__
 from wscale.errors import ConfigError
-from wscale.model import Model
 from wscale.store import make_folder, provenance, write_atomically
 
 OLD, NEW = b"old", b"new" * 100_000
@@ -150,8 +149,8 @@ def test_file_in_the_way_of_a_folder_is_an_error(tmp_path, path, why):
 
 
 @pytest.fixture
-def model():
-    return Model("PV", {"cellParams": {"PV": {"secs": {"soma": {}}}}}, {"dt": 0.05})
+def model(load):
+    return load("PV_simple")
 
 
 def test_provenance_has_the_command(model):
@@ -172,3 +171,23 @@ def test_provenance_has_the_versions_that_decide_the_numbers(model):
     assert {name: versions[name] for name in ("neuron", "netpyne", "numpy", "scipy")} == {
         name: version(name) for name in ("neuron", "netpyne", "numpy", "scipy")
     }
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="it is a pipe or device, not a file"):
+        write_atomically(pipe, NEW)
+    assert pipe.is_fifo()
+    assert files(tmp_path) == ["pipe"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "a.json", tmp_path / "link.json"
+    target.write_bytes(OLD)
+    link.symlink_to(target)
+    write_atomically(link, NEW)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+    assert files(tmp_path / "there") == ["a.json"]

@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 
 # How often a wait for workers is looked after, s
 TICK_s = 0.5
+# More processes than so many a core are a slip, and would exhaust the machine's memory
+_MOST_A_CORE = 8
 # A task that so many workers were on when they were lost is tried once more
 LOSSES = 3
 
@@ -80,7 +82,7 @@ def number_of_jobs(jobs: int = -1) -> int:
     Raises
     ------
     ConfigError
-        ``jobs`` is 0 or not a whole number.
+        ``jobs`` is 0, not a whole number, or more than eight a core.
 
     Examples
     --------
@@ -91,7 +93,13 @@ def number_of_jobs(jobs: int = -1) -> int:
         raise ConfigError(
             f"jobs = {jobs!r}; allowed are 1, 2, ... or -1 for all cores, -2 for all but one"
         )
-    return jobs if jobs > 0 else max(int(loky.cpu_count()) + 1 + jobs, 1)
+    cores = int(loky.cpu_count())
+    if jobs > _MOST_A_CORE * cores:
+        raise ConfigError(
+            f"jobs = {jobs} would exhaust this machine, which has {cores} cores for this process; "
+            f"at most {_MOST_A_CORE * cores} are allowed, and -1 is one a core"
+        )
+    return jobs if jobs > 0 else max(cores + 1 + jobs, 1)
 
 
 # The worker processes of this process: kept, since each has NEURON and NetPyNE loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,9 @@ def load_models(settings: SearchSettings) -> list[Model]:
             return [model.result() for model in loading]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            while wait(loading, _AGAIN_s).not_done:  # one may have been about to start
+            while not all(model.done() for model in loading):  # one may have been about to start
                 stop_children()
+                time.sleep(_AGAIN_s)
             raise
 
 
@@ -103,7 +104,8 @@ def run_search(
     Returns
     -------
     bool
-        True where no site failed and every verified entry met its target.
+        True where no site failed, every cell has a calibrated segment, and every verified entry
+        met its target.
 
     Raises
     ------
@@ -130,7 +132,8 @@ def run_search(
         journals.check([search for _, search in searches])
 
         results: list[GridResult | SolveResult] = []
-        with ResultsFolder(folder, workers) as kept:
+        labels = [cell.model.label for _, search in searches for cell in search.cells]
+        with ResultsFolder(folder, workers, labels, start) as kept:
             for own, search in searches:
 
                 def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
@@ -139,7 +142,7 @@ def run_search(
 
                 found = _run(search, workers, journals, console, keep, tally)
                 if traces:
-                    tally.trials += _traced(search, found, workers, kept, console)
+                    tally.traced += _traced(search, found, workers, kept, console)
                 results += found
             verifications = {}
             if verified:
@@ -148,14 +151,18 @@ def run_search(
     wall = time.perf_counter() - start
     print_summary(results, verifications, console)
     again = f", {tally.found} sites were there already" if tally.found else ""
+    traced = f" and {tally.traced} for traces" if tally.traced else ""
+    calibrated = [result.table().counts.get("ok", 0) > 0 for result in results]
+    tables = f"tables in {folder / 'weightNorm'}" if any(calibrated) else "no segment is calibrated"
     console.print(
-        f"{tally.trials} trials in {wall:.1f} s ({tally.trials / wall:.0f} a second){again}; "
-        f"tables in {folder / 'weightNorm'}, figure {folder / 'figures' / 'search.png'}",
+        f"{tally.trials} trials{traced} in {wall:.1f} s{again}; "
+        f"{tables}, figure {folder / 'figures' / 'search.png'}",
         highlight=False,
         soft_wrap=True,
     )
     failed = any(s.status == "failed" for result in results for _, s in result.solutions)
-    return not failed and all(check.passed for check in verifications.values())
+    verified_well = all(check.passed for check in verifications.values())
+    return not failed and all(calibrated) and verified_well
 
 
 def _verified(
@@ -234,10 +241,11 @@ def _planned(settings: SearchSettings, models: list[Model], method: Method) -> S
 
 @dataclass
 class _Tally:
-    """Sites from journals, and trials run now."""
+    """Sites from journals, and trials run now: of the search, and for traces."""
 
     found: int = 0
     trials: int = 0
+    traced: int = 0
 
 
 @contextmanager

@@ -282,7 +282,7 @@ def _opened(path: Path) -> int:
 
 
 def _read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[int, bytes | None]]]:
-    """Return the first line (None: there is no whole one), and each line's end and content.
+    """Return the first line (None: no outcome follows it), and each line's end and content.
 
     The content of a line that is damaged is None.
     """
@@ -304,4 +304,6 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[int, bytes | No
             f"{path} is not a journal that this version of wscale can continue, or its first line "
             "is damaged; begin anew with --fresh, or choose another folder with --out"
         )
+    if len(lines) == 1:  # no site was finished, so that there is nothing to keep to
+        return None, []
     return header, lines

@@ -13,6 +13,8 @@ from wscale.errors import ConfigError
 
 __all__ = ["Limits", "impose", "timed", "watched"]
 
+# What a worker's data take before there is a cell, generously
+_LEAST_GiB = 0.5
 # Building and settling a cell may take so many times as long as a trial
 _PREPARATION = 10.0
 
@@ -32,7 +34,7 @@ class Limits:
     Raises
     ------
     ConfigError
-        A limit that is not positive and finite.
+        A limit that is not positive and finite, or too little memory to begin with.
 
     Examples
     --------
@@ -49,9 +51,12 @@ class Limits:
             ("memory_GiB", self.memory_GiB),
         ):
             if value is not None and not 0 < value < math.inf:
-                raise ConfigError(
-                    f"{name} = {value!r} must be positive and finite, or left out for no limit"
-                )
+                raise ConfigError(f"{name} = {value!r} must be positive and finite; None: no limit")
+        if self.memory_GiB is not None and self.memory_GiB < _LEAST_GiB:
+            raise ConfigError(
+                f"memory_GiB = {self.memory_GiB:g} is too little for a worker, which needs "
+                f"{_LEAST_GiB:g} GiB for NEURON and NetPyNE before there is a cell"
+            )
 
 
 _limits: Limits | None = None  # those of this process, where it is a worker

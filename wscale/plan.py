@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from typing import Any, Generic, TypeVar
 
 from wscale.checks import check_tolerance, check_window
@@ -100,11 +101,13 @@ def plan_cells(
     )
 
 
-def check_in_workers(models: Sequence[Model], backend: Backend) -> None:
-    """Raise what workers, who load the mechanisms, find wrong with models."""
-    # Every worker is to have at least one, and so import NEURON and NetPyNE now, all at once
-    rounds = -(-len(backend.workers()) // len(models)) if models else 0
-    for problem in list(run_tasks(preflight, [*models] * max(rounds, 1), backend)):
+def check_in_workers(models: Sequence[Model], backend: Backend, most: int) -> None:
+    """Raise what workers, who load the mechanisms, find wrong with models.
+
+    Every worker that will have work, ``most`` at most, imports NEURON and NetPyNE meanwhile.
+    """
+    count = max(len(models), min(len(backend.workers()), most))
+    for problem in list(run_tasks(preflight, islice(cycle(models), count), backend)):
         if problem is not None:
             raise problem
 
@@ -175,7 +178,8 @@ def run(
             len(unfinished),
         )
         if unfinished:
-            check_in_workers([job.cell.model for job in unfinished], backend)
+            sites = sum(len(job.cell.sites) for job in unfinished)
+            check_in_workers([job.cell.model for job in unfinished], backend, sites)
 
         def sync() -> None:
             for journal in kept:

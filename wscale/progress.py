@@ -6,7 +6,8 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 __all__ = ["SearchProgress"]
 
@@ -43,11 +44,11 @@ class SearchProgress:
         self.trials = 0
         self._start = self._said = time.perf_counter()
         self._live = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("sites, {task.fields[more]}"),
-            TimeElapsedColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(table_column=Column(min_width=6, max_width=40, ratio=1)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("sites, {task.fields[more]}", table_column=Column(no_wrap=True)),
+            expand=True,
             console=console,
             disable=not console.is_terminal,
         )
@@ -105,10 +106,10 @@ class SearchProgress:
     def _more(self) -> str:
         """Return the rest in words: cells, trials and their rate, failures, time left."""
         elapsed_s = time.perf_counter() - self._start
-        parts = [f"{self._cells_done} of {self._cells} cells"] if self._cells > 1 else []
+        parts = [f"{self._cells_done}/{self._cells} cells"] if self._cells > 1 else []
         parts.append(f"{self.trials} trials")
         if self.trials:
-            parts[-1] += f" ({self.trials / elapsed_s:.3g} a second)"
+            parts[-1] += f" ({self.trials / elapsed_s:.3g}/s)"
         if self._failed:
             parts.append(f"{self._failed} failed")
         left = self._sites - self.finished_sites

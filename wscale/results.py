@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
@@ -25,6 +26,7 @@ from wscale.verify import Verification
 
 __all__ = ["ResultsFolder", "summary_of"]
 
+_FORMAT = 1
 # results.json is written anew after this time, s, and at the end: it holds all cells
 _REST_s = 10.0
 
@@ -39,21 +41,29 @@ class ResultsFolder:
         results.json.
     workers : Backend
         For the number of workers in results.json.
+    labels : sequence of str
+        The cells of this run. Until it is over, results.json says which of them are not finished.
+    start : float, optional
+        When the run began, by ``time.perf_counter``; default: now.
     """
 
-    def __init__(self, folder: Path, workers: Backend) -> None:
-        self._folder, self._jobs = folder, len(workers.workers())
-        self._start = time.perf_counter()
+    def __init__(
+        self, folder: Path, workers: Backend, labels: Sequence[str], start: float | None = None
+    ) -> None:
+        self._folder, self._jobs, self._labels = folder, len(workers.workers()), tuple(labels)
+        self._start = time.perf_counter() if start is None else start
         self._earlier = _cells_in(folder / "results.json")
         self._entries: dict[str, dict[str, Any]] = {}
-        self._written_at = -_REST_s
+        self._written_at = -math.inf
 
     def __enter__(self) -> ResultsFolder:
+        if self._earlier:
+            self._write_summary()
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         with nullcontext() if failure is None else suppress(WscaleError):
-            self._write_summary()
+            self._write_summary(over=failure is None)
 
     def has_pickle(self, label: str) -> bool:
         """Whether a cell of this run has a table that NetPyNE can load."""
@@ -64,7 +74,7 @@ class ResultsFolder:
     ) -> None:
         """Write a cell's table, its grid where there is one, and in time results.json."""
         self._entries[result.model.label] = self._write_cell(result, settings, command)
-        if time.perf_counter() - self._start - self._written_at >= _REST_s:
+        if time.perf_counter() - self._written_at >= _REST_s:
             self._write_summary()
 
     def write_verification(self, label: str, check: Verification) -> None:
@@ -143,20 +153,22 @@ class ResultsFolder:
             "provenance": origin,
         }
 
-    def _write_summary(self) -> None:
+    def _write_summary(self, over: bool = False) -> None:
         wall_s = time.perf_counter() - self._start
         content = {
+            "wscale_results": _FORMAT,
             "cells": {**self._earlier, **self._entries},
             "last_run": {
                 "cells": list(self._entries),
+                "unfinished": [label for label in self._labels if label not in self._entries],
                 "wall_seconds": round(wall_s, 3),
                 "jobs": self._jobs,
-                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "finished": datetime.now(UTC).isoformat(timespec="seconds") if over else None,
             },
         }
         encoded = json.dumps(content, indent=1, allow_nan=False).encode()
         write_atomically(self._folder / "results.json", encoded)
-        self._written_at = time.perf_counter() - self._start
+        self._written_at = time.perf_counter()
 
 
 def summary_of(folder: Path) -> dict[str, Any]:

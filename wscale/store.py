@@ -16,7 +16,7 @@ from wscale._version import __version__
 from wscale.errors import ConfigError
 from wscale.model import Model
 
-__all__ = ["content_hashes", "make_folder", "provenance", "write_atomically"]
+__all__ = ["content_hashes", "make_folder", "protocol_of", "provenance", "write_atomically"]
 
 _logger = logging.getLogger(__name__)
 
@@ -27,15 +27,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     Parameters
     ----------
     path : Path
-        The file; its folder must exist.
+        The file; its folder must exist. Where it is a link, the file that it leads to is written.
     content : bytes
         All of it.
 
     Raises
     ------
     ConfigError
-        The folder is not writable or the disk is full.
+        The folder is not writable, the disk is full, or the path is a folder, pipe or device.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ConfigError(
+            f"{path} cannot be written: it is a pipe or device, not a file; give another name"
+        )
     temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -83,6 +88,29 @@ def provenance(model: Model, command: Sequence[str]) -> dict[str, Any]:
         },
         "machine": platform.machine(),
         "sha256": content_hashes(model),
+        "protocol": protocol_of(model),
+    }
+
+
+def protocol_of(model: Model) -> dict[str, Any]:
+    """Return what a table's weights belong to: synapses, and how the cell was simulated.
+
+    Examples
+    --------
+    >>> found = protocol_of(Model.from_folder(".", "PV_simple"))
+    >>> found["synMechs"]["AMPA"], found["weightFactors"], found["celsius_degC"]
+    ({'mod': 'MyExp2SynBB', 'tau1': 0.05, 'tau2': 5.3, 'e': 0}, [0.5, 0.5], 34.0)
+    """
+    conditions, labels = model.cfg["hParams"], model.syn_mechs
+    factors = model.stim_target.get("synMechWeightFactor") if len(labels) > 1 else None
+    return {
+        "synMechs": {label: model.net["synMechParams"][label] for label in labels},
+        "weightFactors": list(factors or [1.0] * len(labels)),
+        "celsius_degC": conditions.get("celsius"),
+        "v_init_mV": conditions.get("v_init"),
+        "dt_ms": model.dt_ms,
+        "onset_ms": model.onset_ms,
+        "delay_ms": model.arrival_ms - model.onset_ms,
     }
 
 
