@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import settings
 
 from M1_grid_search import CELLS as M1_CELLS
 from wscale import Model
+from wscale.cache import locked
 
 __all__ = ["M1_CELLS", "REPO"]
 
@@ -22,16 +25,62 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+# Without --jobs a command takes all cores, and several tests run at once: two are "all" here.
+# Each worker process costs two seconds before its first trial, which imports NetPyNE
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "2")
 
-@cache
-def _load(cell: str, overrides: tuple[tuple[str, object], ...]) -> Model:
-    return Model.from_folder(REPO, cell, dict(overrides))
+
+# These files take longest. They come first, so that no process is left alone with one at the end
+LONGEST = (
+    "test_docs_run.py",
+    "test_faults.py",
+    "test_neuroml.py",
+    "test_cluster.py",
+    "test_netpyne_batch.py",
+    "test_slurm_search.py",
+    "test_cli.py",
+    "test_dispatch.py",
+    "test_batchtools.py",
+    "test_figures.py",
+    "test_ending.py",
+    "test_settled.py",
+    "test_solve.py",
+    "test_examples.py",
+    "test_cells_files.py",
+    "test_mechanisms.py",
+    "test_slurm_node.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for name in LONGEST:
+        assert (REPO / "tests" / name).is_file(), f"LONGEST in {__file__}: there is no {name}"
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
-def load() -> Callable[..., Model]:
-    """Read a cell of the repository's model folder: ``load("PV_simple", dt=0.05)``."""
-    return lambda cell, **overrides: _load(cell, tuple(overrides.items()))
+def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Model]:
+    """Read a cell of the repository's model folder: ``load("PV_simple", dt=0.05)``.
+
+    Whichever process of the test run asks first reads it; the others take what it has read.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "models"
+    folder.mkdir(exist_ok=True)
+
+    @cache
+    def read(cell: str, overrides: tuple[tuple[str, object], ...]) -> Model:
+        file = folder / hashlib.sha256(repr((cell, overrides)).encode()).hexdigest()
+        with locked(file.with_suffix(".lock")):
+            if not file.exists():
+                model = Model.from_folder(REPO, cell, dict(overrides))
+                part = file.with_suffix(".part")
+                part.write_bytes(pickle.dumps(model))
+                part.replace(file)
+        return pickle.loads(file.read_bytes())
+
+    return lambda cell, **overrides: read(cell, tuple(overrides.items()))
 
 
 @pytest.fixture(scope="session")

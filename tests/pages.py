@@ -8,6 +8,10 @@ page says to this module stands in HTML comments, which readers do not see:
 
 A block with a ``title="file"`` is a file, written before anything is run. A ```text block behind a
 run block is what that prints; ``...`` stands for anything.
+
+Commands that say nothing of jobs take "all cores": two for README.md, and one for the other pages,
+since a worker costs two seconds before its first trial. So that it costs no more, batchtk is
+hidden: NetPyNE imports optuna and scikit-learn where it finds it, and readers have none of them.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,25 +106,36 @@ def work_through(page: Path, folder: Path) -> int:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text)
     said: str | None = None
-    for block in blocks:
-        if block.runs:
-            said, ran = _run(block, folder, f"{page.name}:{block.line}"), ran + 1
-        elif block.language == "text" and said is not None:
-            told = doctest.OutputChecker().check_output(block.text, said, _PROMISES)
-            assert told, f"{page.name}:{block.line} shows\n{block.text}\nbut there is\n{said}"
-        if not block.runs:
-            said = None
+    with _environment(page) as environment:
+        for block in blocks:
+            where = f"{page.name}:{block.line}"
+            if block.runs:
+                said, ran = _run(block, folder, environment, where), ran + 1
+            elif block.language == "text" and said is not None:
+                told = doctest.OutputChecker().check_output(block.text, said, _PROMISES)
+                assert told, f"{where} shows\n{block.text}\nbut there is\n{said}"
+            if not block.runs:
+                said = None
     return ran
 
 
-def _run(block: Block, folder: Path, where: str) -> str:
+@contextmanager
+def _environment(page: Path) -> Iterator[dict[str, str]]:
+    """Give the environment of a reader, who has followed the README and has no extras."""
+    with tempfile.TemporaryDirectory() as without:
+        (Path(without) / "batchtk.py").write_text("raise ImportError('of the extra bench')\n")
+        yield {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": os.pathsep.join([without, os.environ.get("PYTHONPATH", "")]).rstrip(":"),
+            "COLUMNS": "200",
+            "LOKY_MAX_CPU_COUNT": "2" if page == PAGES[0] else "1",
+            "MPLBACKEND": "Agg",
+        }
+
+
+def _run(block: Block, folder: Path, environment: Mapping[str, str], where: str) -> str:
     """Run one block as its language does; return what it printed."""
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "COLUMNS": "200",
-        "MPLBACKEND": "Agg",
-    }
     shell = ["bash", "-e", "-u", "-o", "pipefail", "-c", block.text]
     done = subprocess.run(
         shell if block.language == "bash" else [sys.executable, "-c", block.text],

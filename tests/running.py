@@ -68,10 +68,11 @@ ENDVERBATIM
 }
 """
 
+# Without NetPyNE, which takes most of the time of reading it; what comes back is plain anyway
 CFG = """
-from netpyne import specs
+from types import SimpleNamespace
 
-cfg = specs.SimConfig()
+cfg = SimpleNamespace(cvode_active=False)
 cfg.duration, cfg.dt, cfg.recordStep = 130.0, 0.05, 0.1
 cfg.hParams = {"celsius": 34.0, "v_init": -65.0}
 cfg.kind, cfg.limit = 0, 5e-4
@@ -79,10 +80,12 @@ cfg.kind, cfg.limit = 0, 5e-4
 
 # Six good segments, and three whose potential tells them apart
 NET_PARAMS = """
-from __main__ import cfg
-from netpyne import specs
+from types import SimpleNamespace
 
-netParams = specs.NetParams()
+from __main__ import cfg
+
+netParams = SimpleNamespace(cellParams={}, popParams={}, synMechParams={}, defaultDelay=1)
+netParams.stimSourceParams, netParams.stimTargetParams = {}, {}
 
 
 def sec(L, diam, nseg, e, parent=None):

@@ -126,7 +126,10 @@ def test_an_extrapolated_entry(pt):
     assert e1 < 0.5
     weight = w1 + (0.5 - e1) * (w1 - w0) / (e1 - e0)
     table = changed(table, "Adend3", 0, weight / 0.5)
-    result = audit(model, table, jobs=2)
+    unknown = audit(model, table, jobs=2)
+    assert unknown.counts == {"ok": 4, "misses": 1}
+    assert "grid" not in row(unknown, "Adend3")["why"]
+    result = audit(model, table, jobs=2, last_weight_uS=LAST_uS)
     assert result.counts == {"ok": 4, "extrapolated": 1}
     entry = row(result, "Adend3")
     assert entry["error"] == pytest.approx(-0.009, abs=0.002)
@@ -140,7 +143,7 @@ def test_an_extrapolated_entry(pt):
 
 def test_beyond_the_grid_but_not_extrapolated(pt):
     """Where the grid reaches the target, an entry beyond it is wrong for another reason."""
-    result = audit(pt[0], changed(pt[1], "soma", 0, 5e-3), jobs=2)
+    result = audit(pt[0], changed(pt[1], "soma", 0, 5e-3), jobs=2, last_weight_uS=LAST_uS)
     assert row(result, "soma")["verdict"] == "misses"
     assert "beyond the grid" not in row(result, "soma")["why"]
 
@@ -148,7 +151,7 @@ def test_beyond_the_grid_but_not_extrapolated(pt):
 def test_an_unreachable_target(pt):
     model = variant(pt[0], "Adend3", Ra=1e4)  # the synapse saturates at 0.26 mV
     values = {"soma": pt[1].weight_norm["soma"], "Adend3": [98.0]}
-    result = audit(model, given(model.cell, values), jobs=2)
+    result = audit(model, given(model.cell, values), jobs=2, last_weight_uS=LAST_uS)
     entry = row(result, "Adend3")
     assert (entry["verdict"], entry["right_status"]) == ("unreachable", "unreachable")
     assert math.isnan(entry["right_weightNorm"])
@@ -289,3 +292,11 @@ def test_settings_that_cannot_be(pv):
         audit(*pv, protocol=Protocol(window_ms=1e4))
     with pytest.raises(SelectionError, match="target"):
         audit(*pv, target_mV=0.0)
+
+
+def test_nobody_is_accused_of_a_grid_that_was_not_named(pt):
+    """A table that is wrong as a whole misses: of its grid nothing is known."""
+    tenth_more = {sec: [1.1 * value for value in row] for sec, row in pt[1].weight_norm.items()}
+    result = audit(pt[0], given(pt[0].cell, tenth_more), jobs=2)
+    assert result.counts == {"misses": 5}
+    assert not result.frame["why"].str.contains("grid").any()

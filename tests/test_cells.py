@@ -266,12 +266,17 @@ def read_by_neuron() -> dict[str, list[float]]:
 
 @pytest.fixture(scope="module")
 def runs() -> Iterator[dict[str, Future[dict[str, Any]]]]:
-    """All cells, each in a fresh process; the detailed one first, as it takes longest."""
+    """All cells, each in a fresh process; the detailed one first, as it takes longest.
+
+    The processes are forks of one that has imported NetPyNE, and nothing else.
+    """
     compile_mechanisms(REPO / "mod")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["netpyne.sim"])
     usual = {"celsius": 34.0, "v_init": -80.0}
     with ProcessPoolExecutor(
         max_workers=min(4, os.cpu_count() or 1),
-        mp_context=multiprocessing.get_context("spawn"),
+        mp_context=context,
         max_tasks_per_child=1,
     ) as pool:
         jobs = {cell: pool.submit(build_and_run, cell, usual) for cell in reversed(SECTIONS)}

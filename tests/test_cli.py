@@ -10,6 +10,7 @@ import sys
 import pandas as pd
 import pytest
 from conftest import REPO
+from inside import wscale
 from typer.testing import CliRunner
 
 from wscale.cli import app
@@ -106,8 +107,8 @@ print(net.cellParams["PV_simple"]["secs"]["dend"]["weightNorm"])
 
 
 def test_another_run_keeps_the_other_cells(results):
-    done = run(
-        *("-m", "wscale", "grid", ".", "--cell", "PV_simple", "--weights", "1e-4,4e-4,8e-4"),
+    done = wscale(
+        *("grid", ".", "--cell", "PV_simple", "--weights", "1e-4,4e-4,8e-4"),
         *("--sections", "soma,dend", "--target", "0.4", "--target", "dend=0.3"),
         *("--cfg", "dt=0.05", "--out", results, "--jobs", 2, "--fresh"),
     )
@@ -120,14 +121,14 @@ def test_another_run_keeps_the_other_cells(results):
 
 
 def test_verify_passes_the_table_and_fails_a_wrong_one(results, tmp_path):
-    words = ("-m", "wscale", "verify", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "-j", 2)
+    words = ("verify", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "-j", 2)
     table = results / "weightNorm" / "PT5B_reduced_weightNorm.json"
-    sound = run(*words, "--table", table, "--out", tmp_path / "entries.csv")
+    sound = wscale(*words, "--table", table, "--out", tmp_path / "entries.csv")
     assert sound.returncode == 0, sound.stderr
     assert "3 of 3 entries give their target" in sound.stdout
     assert "2 entries promise nothing" in sound.stdout
     assert len(pd.read_csv(tmp_path / "entries.csv")) == 5
-    bare = run(*words, "--table", table.with_suffix(".pkl"))  # the caps are given, and are wrong
+    bare = wscale(*words, "--table", table.with_suffix(".pkl"))  # the caps are given, and are wrong
     assert bare.returncode == 1
     assert "3 of 5 entries give their target" in bare.stdout
     assert "Adend3[0]: 0.1" in bare.stdout
@@ -135,9 +136,9 @@ def test_verify_passes_the_table_and_fails_a_wrong_one(results, tmp_path):
 
 def test_verify_says_when_the_table_is_of_another_configuration(results):
     table = results / "weightNorm" / "PT5B_reduced_weightNorm.json"
-    words = ("-m", "wscale", "verify", ".", "--cell", "PT5B_reduced", "--table", table, "-j", 2)
-    same = run(*words, "--cfg", "dt=0.05")
-    other = run(*words, "--cfg", "dt=0.05", "--cfg", "hParams.celsius=30")
+    words = ("verify", ".", "--cell", "PT5B_reduced", "--table", table, "-j", 2)
+    same = wscale(*words, "--cfg", "dt=0.05")
+    other = wscale(*words, "--cfg", "dt=0.05", "--cfg", "hParams.celsius=30")
     assert "another configuration" not in same.stdout
     assert "made with another configuration" in other.stdout
     assert (same.returncode, other.returncode) == (0, 1)
@@ -155,19 +156,18 @@ def test_settings_from_a_file(tmp_path):
             }
         )
     )
-    for words in (
-        ("M1_grid_search.py", "--config", config, "--out", tmp_path / "a"),
-        ("-m", "wscale", "grid", ".", "--config", config, "--out", tmp_path / "b"),
+    for done in (
+        run("M1_grid_search.py", "--config", config, "--out", tmp_path / "a", "--jobs", 1),
+        wscale("grid", ".", "--config", config, "--out", tmp_path / "b", "--jobs", 1),
     ):
-        done = run(*words, "--jobs", 1)
         assert done.returncode == 0, done.stderr
     a, b = (pd.read_csv(tmp_path / name / "grid_batch" / "PV_simple.csv") for name in "ab")
     pd.testing.assert_frame_equal(a, b)
 
 
 def test_norm_writes_a_table_without_a_grid(tmp_path):
-    done = run(
-        *("-m", "wscale", "norm", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "--verify"),
+    done = wscale(
+        *("norm", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "--verify"),
         *("--out", tmp_path, "--jobs", 2),
     )
     assert done.returncode == 0, done.stderr
@@ -214,7 +214,7 @@ def test_wrong_input_is_one_clear_message(words, message, tmp_path):
         words = [tmp_path / "a.json" if word == TABLE else word for word in words]
         (tmp_path / "a.json").write_text('{"soma": [0.001]}')
     out = [] if words[0] == "verify" or "--out" in words else ["--out", tmp_path / "results"]
-    done = run("-m", "wscale", *words, *out)
+    done = wscale(*words, *out)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -222,7 +222,7 @@ def test_wrong_input_is_one_clear_message(words, message, tmp_path):
 
 def test_version_and_help():
     assert run("-m", "wscale", "--version").stdout.startswith("wscale 0.")
-    help_text = run("-m", "wscale", "grid", "--help").stdout
+    help_text = wscale("grid", "--help").stdout
     assert "--weights" in help_text
     assert "mV" in help_text
 

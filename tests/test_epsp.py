@@ -341,3 +341,40 @@ def test_rise_and_half_width_of_any_trace_are_not_negative(v):
     response = respond(COARSE, v, **NO_SPIKES)
     assert (response.rise_time_ms or 0.0) >= 0.0
     assert (response.half_width_ms or 0.0) >= 0.0
+
+
+# ---------------------------------------------------------------------- the cell's own doings
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "words"), [((720.0,), "1 spike there"), ((705.0, 750.0), "2 spikes there")]
+)
+def test_a_cell_that_fires_on_its_own_is_said_to(times_ms, words):
+    v = np.full(len(T), -70.0)
+    for time_ms in times_ms:
+        v += 90.0 * np.exp(-(((T - time_ms) / 1.0) ** 2))
+    response = respond(T, v, drift_mV=90.0)
+    assert response.status == "drift"
+    assert response.reason.startswith("the cell fires on its own: without stimulation")
+    assert words in response.reason
+
+
+def test_a_cell_that_drifts_and_does_not_fire_is_not_said_to_fire():
+    assert "fires" not in respond(T, alpha(T), drift_mV=3.0).reason
+
+
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_a_response_of_the_other_sign_alone_is_named(polarity):
+    v = alpha(T, amplitude=-0.5 * polarity)
+    response = respond(T, v, polarity=polarity)
+    assert (response.status, response.epsp_mV) == ("ok", pytest.approx(0.0, abs=1e-12))
+    assert response.reason == "the synapse moves the soma the other way from its rest, -80 mV"
+    assert respond(T, v, drift_mV=0.6, polarity=polarity, drift_tolerance_mV=1.0).reason == ""
+    assert respond(T, v, polarity=-polarity).reason == ""
+
+
+def test_an_epsp_before_a_deeper_undershoot_is_an_epsp():
+    v = alpha(T, tau=2.0, amplitude=1.0) + alpha(T, tau=25.0, amplitude=-6.0, rest=0.0)
+    response = respond(T, v)
+    assert response.epsp_mV > 0.02
+    assert response.reason == ""

@@ -8,31 +8,36 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from conftest import REPO
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from rich.console import Console
 from running import make_faulty_model
 from typer.testing import CliRunner
 
-from wscale import Model, WscaleError
+from wscale import Model, WscaleError, grid, solve
 from wscale.cli import app
 from wscale.errors import ConfigError, SelectionError, TableError
 from wscale.figures import FIGURES, draw, make
 from wscale.figures.data import MissingDataError, read_results
 from wscale.figures.layout import lay_out
+from wscale.figures.scales import SEQUENCE
 from wscale.figures.style import STATUS
 from wscale.job import run_search
+from wscale.plots import search_figure
 from wscale.settings import SearchSettings
-from wscale.shape import Shape
+from wscale.shape import Section, Shape
+from wscale.traces import Traces
 
 OF_A_GRID = ("epsp_weight", "heatmap")
-UNIT = re.compile(r".+ \((mV|mV²|nS|nS/mV|ms|µm|1)\)$")
+# Counts and ratios have none
+UNIT = re.compile(r".+ \((mV|mV²|nS|nS/mV|ms|µm)\)$|number of segments$|soma / synapse$")
 GABA = {"NetStim1.synMech": ["GABA"], "NetStim1.synMechWeightFactor": [1.0]}
 
 
@@ -418,6 +423,7 @@ def test_folders_that_hold_no_results_are_refused(tmp_path):
         draw(tmp_path)
 
 
+AGAIN = "give the search's command again"
 FILES = (
     "results.json",
     "cells/PV_simple.json",
@@ -430,12 +436,7 @@ FILES = (
 
 @pytest.mark.parametrize(
     ("file", "damage"),
-    [
-        (file, damage)
-        for file in FILES
-        for damage in ("gone", "half", "empty", "other")
-        if damage != "half" or not file.endswith(".csv")  # whose rows are whole, but fewer
-    ],
+    [(file, damage) for file in FILES for damage in ("gone", "half", "empty", "other")],
 )
 def test_damaged_files_are_named(of_grid, tmp_path, file, damage):
     folder = tmp_path / "results"
@@ -447,8 +448,11 @@ def test_damaged_files_are_named(of_grid, tmp_path, file, damage):
     )
     if damage == "gone":
         path.unlink()
-    with pytest.raises(WscaleError, match=re.escape(path.name)):
+    with pytest.raises(WscaleError, match=re.escape(path.name)) as raised:
         draw(folder, ["PV_simple"], ["along_tree"])
+    remedy = "give what --out named" if path.name == "results.json" and damage == "gone" else AGAIN
+    assert str(raised.value).count(remedy) == 1
+    assert "pickle" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -476,9 +480,13 @@ def test_a_column_that_is_missing_or_no_number_is_told(of_grid, tmp_path):
     shutil.copytree(of_grid, folder)
     path = folder / "grid_batch" / "PV_simple.csv"
     content = path.read_text()
-    for damaged in (content.replace("epsp_mV", "epsp"), content.replace("0.0002", "weak")):
+    two = content.replace("epsp_mV", "epsp").replace("loss_mV2", "loss")
+    for damaged, problem in (
+        (two, "there is no column epsp_mV, loss_mV2"),
+        (content.replace("0.0002", "weak"), "'weak' in column weight_uS is no number"),
+    ):
         path.write_text(damaged)
-        with pytest.raises(TableError, match=r"PV_simple\.csv is damaged"):
+        with pytest.raises(TableError, match=rf"PV_simple\.csv is damaged: {problem}"):
             draw(folder, ["PV_simple"])
 
 
@@ -520,3 +528,400 @@ def test_the_command_fails_in_words(of_norm):
     assert done.returncode == 2
     assert "needs a grid of weights" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_path_and_no_format_are_refused(of_norm, tmp_path, monkeypatch):
+    monkeypatch.chdir(of_norm)
+    for arguments, problem in (
+        (["plot", ""], "the results folder is ''; give what --out"),
+        (["plot", of_norm, "--out", ""], "--out is ''"),
+        (["plot", of_norm, "--format", ""], "--format names no format; allowed are png, svg"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(problem)):
+            CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="--format names no format"):
+        draw(of_norm, formats=[], out=tmp_path)
+
+
+def test_the_command_counts_one_figure_as_one(of_norm, tmp_path):
+    arguments = ["plot", str(of_norm), "--figure", "along_tree", "--out", str(tmp_path)]
+    assert f"1 figure in {tmp_path}" in CliRunner().invoke(app, arguments).output
+
+
+# ---------------------------------------------------------------------- files that are not whole
+
+
+@pytest.fixture
+def copied(of_grid, tmp_path):
+    """A copy of a run that a test may damage."""
+    return shutil.copytree(of_grid, tmp_path / "results")
+
+
+def rows_without(text, *parts):
+    """A CSV file without the rows that hold all of these parts."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not all(part in line for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "problem"),
+    [
+        ("grid_batch/PV_simple.csv", lambda text: text[:900], None),
+        (
+            "grid_batch/PV_simple.csv",
+            lambda text: rows_without(text, ",dend,"),
+            "nothing of dend, segment 0",
+        ),
+        (
+            "grid_batch/PV_simple.csv",
+            lambda text: "".join(text.splitlines(keepends=True)[:-1]),
+            r"dend\(0\.5\) has not each of the 4 weights",
+        ),
+        (
+            "grid_batch/PV_simple.csv",
+            lambda text: text + text.splitlines()[-1] + "\n",
+            r"dend\(0\.5\) has not each",
+        ),
+        (
+            "grid_batch/PV_simple.csv",
+            lambda text: rows_without(text, ",0.0019,"),
+            "it has 3 weights, and the search had 4",
+        ),
+        ("grid_batch/PV_simple.csv", lambda text: text.replace(",ok,", ",fine,"), "status 'fine'"),
+        (
+            "grid_batch/PV_simple.csv",
+            lambda text: text.replace("PV_simple", "SOM_simple"),
+            "it is of cell 'SOM_simple', and the table of 'PV_simple'",
+        ),
+        (
+            "verification/PV_simple.csv",
+            lambda text: "".join(text.splitlines(keepends=True)[:-1]),
+            "nothing of dend, segment 0",
+        ),
+        (
+            "verification/PV_simple.csv",
+            lambda text: text + text.splitlines()[-1] + "\n",
+            "several rows for one segment",
+        ),
+        (
+            "verification/PV_simple.csv",
+            lambda text: text.replace(",ok,0.5", ",above_grid,0.5"),
+            "it says 'above_grid' of soma, segment 0, and the table 'ok'",
+        ),
+        (
+            "verification/PV_simple.csv",
+            lambda text: text.replace("PV_simple,dend,0", "PV_simple,nose,0"),
+            "nothing of dend",
+        ),
+        (
+            "cells/PV_simple.json",
+            lambda text: text.replace('"dend"', '"nose"'),
+            "0 segments of section 'dend', and the table 1",
+        ),
+    ],
+)
+def test_files_of_a_part_or_of_another_cell_are_refused(copied, file, damage, problem):
+    path = copied / file
+    whole = path.read_text()
+    damaged = damage(whole)
+    assert damaged != whole
+    path.write_text(damaged)
+    with pytest.raises(TableError, match=rf"{path.name} is damaged: .*{problem or ''}.*{AGAIN}"):
+        draw(copied, ["PV_simple"], ["along_tree"])
+
+
+@pytest.mark.parametrize("damage", ["of another cell", "without a site", "with another weight"])
+def test_traces_that_do_not_fit_the_table_are_refused(of_grid, of_ipsps, tmp_path, damage):
+    if damage == "of another cell":
+        folder, label, problem = of_grid, "PV_simple", "Adend|Bdend|another weight"
+    else:
+        folder, label, problem = of_ipsps, "SOM_simple", "nothing of dend|another weight"
+    copy = shutil.copytree(folder, tmp_path / "results")
+    path = copy / "traces" / f"{label}.npz"
+    traces = Traces.read(path)
+    if damage == "of another cell":
+        shutil.copy(copy / "traces" / "PT5B_reduced.npz", path)
+    elif damage == "without a site":
+        fixed = {
+            name: getattr(traces, name)[:1]
+            for name in ("fixed_sec", "fixed_segment", "fixed_epsp_mV", "fixed_status")
+        }
+        replace(traces, **fixed).write(path, "identity")
+    else:
+        replace(traces, weight_uS=1.1 * traces.weight_uS).write(path, "identity")
+    with pytest.raises(TableError, match=rf"{label}\.npz is damaged: .*({problem}).*{AGAIN}"):
+        draw(copy, [label], ["along_tree"])
+
+
+def test_an_archive_that_is_none_gives_no_advice_to_trust_it(copied):
+    path = copied / "traces" / "PV_simple.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    whole = path.read_bytes()
+    np.savez(copied / "objects.npz", **{**arrays, "soma_mV": np.array([{}], dtype=object)})
+    np.savez(copied / "flat.npz", **{**arrays, "soma_mV": arrays["soma_mV"][0]})
+    np.savez(copied / "nan.npz", **{**arrays, "soma_mV": arrays["soma_mV"] * np.nan})
+    del arrays["t_ms"]
+    np.savez(copied / "less.npz", **arrays)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 255
+    for content, problem in (
+        (np.random.default_rng(1).bytes(4096), "it is no NumPy archive of arrays"),
+        ((copied / "objects.npz").read_bytes(), "it is no NumPy archive of arrays"),
+        (bytes(flipped), "it is no NumPy archive of arrays"),
+        ((copied / "flat.npz").read_bytes(), "soma_mV has 1 dimensions, not 2"),
+        ((copied / "nan.npz").read_bytes(), "soma_mV is not finite"),
+        ((copied / "less.npz").read_bytes(), "it has no t_ms"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(TableError, match=f"does not hold traces: {problem}; {AGAIN}") as raised:
+            draw(copied, ["PV_simple"], ["along_tree"])
+        assert "pickle" not in str(raised.value)
+
+
+def change_results(folder, change):
+    """Edit a folder's results.json."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def killed_after_the_first_cell(content):
+    """What results.json holds when a run of three cells was killed."""
+    content["cells"].pop("PT5B_reduced")
+    content["last_run"].update(finished=None, unfinished=["PT5B_reduced", "PT5B_pyramid"])
+
+
+def test_a_run_that_is_not_finished_is_told(copied, tmp_path):
+    arguments = ["plot", str(copied), "--figure", "along_tree", "--out", str(tmp_path / "f")]
+    assert "not finished" not in CliRunner().invoke(app, arguments).output
+    change_results(copied, killed_after_the_first_cell)
+    told = f"not finished: PT5B_reduced, PT5B_pyramid; {AGAIN}, which continues"
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, f"notice: {told}" in done.output) == (0, True)
+    assert draw(copied, figures=["along_tree"], out=tmp_path / "f").not_finished == told
+    with pytest.raises(SelectionError, match=rf"no cell 'PT5B_pyramid' \({told}\)"):
+        draw(copied, ["PT5B_pyramid"])
+    change_results(copied, lambda content: content["last_run"].update(unfinished=[]))
+    told = f"notice: not finished: the last run has not ended; {AGAIN}, which continues"
+    assert told in CliRunner().invoke(app, arguments).output
+
+
+def test_a_run_without_any_finished_cell_is_told(copied):
+    change_results(copied, killed_after_the_first_cell)
+    change_results(copied, lambda content: content["cells"].clear())
+    with pytest.raises(ConfigError, match=r"names no cells; not finished: PT5B_reduced.*continues"):
+        draw(copied)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"wscale_results": 2}, "of a newer version .* is 2, and this version reads 1; update"),
+        ({"wscale_results": "1"}, f"damaged: its wscale_results is '1'; {AGAIN}"),
+        ({"wscale_results": 0}, f"damaged: its wscale_results is 0; {AGAIN}"),
+        ({"last_run": {"finished": 3}}, f"damaged at last_run.finished: .*{AGAIN}"),
+        ({"last_run": []}, f"damaged at last_run: .*{AGAIN}"),
+    ],
+)
+def test_results_files_of_other_formats_are_refused(copied, change, problem):
+    change_results(copied, lambda content: content.update(wscale_results=1))
+    assert read_results(copied)
+    change_results(copied, lambda content: content.update(change))
+    with pytest.raises(ConfigError, match=rf"results\.json is .*{problem}"):
+        draw(copied)
+
+
+# ---------------------------------------------------------------------- what could mislead
+
+
+def with_status(cell, sec, status):
+    """A cell's results with a segment that has another status and no weight."""
+    entries = [
+        replace(e, status=status, weight_norm=float("nan")) if e.sec == sec else e
+        for e in cell.entries
+    ]
+    return replace(cell, entries=tuple(entries))
+
+
+def test_what_exceeds_the_target_at_once_is_marked_there(of_grid):
+    cell = with_status(read_results(of_grid, ["PT5B_reduced"])[0], "soma", "below_grid")
+    axes = make(cell, "epsp_weight").axes[0]
+    [marked] = [line.get_xydata() for line in axes.get_lines() if line.get_marker() == "v"]
+    first = cell.grid[cell.grid["sec"] == "soma"].iloc[0]
+    np.testing.assert_allclose(marked, [[1e3 * first["weight_uS"], first["epsp_mV"]]])
+
+
+def test_no_legend_counts_nothing(of_grid):
+    cell = read_results(of_grid, ["PV_simple"])[0]
+    assert "solved weight (2 segments)" in words(make(cell, "epsp_weight"))
+    for sec in ("soma", "dend"):
+        cell = with_status(cell, sec, "above_grid")
+    assert not [text for text in words(make(cell, "epsp_weight")) if "solved weight" in text]
+
+
+def test_branches_without_a_value_are_grey_and_their_markers_no_colour_of_a_scale(of_grid):
+    cell = with_status(read_results(of_grid, ["PT5B_reduced"])[0], "Bdend", "below_grid")
+    axes = next(axes for axes in make(cell, "morphology").axes if not axes.axison)
+    [branches] = [c for c in axes.collections if isinstance(c, LineCollection)]
+    colours = [tuple(colour[:3]) for colour in branches.get_colors()]
+    # Adend1 alone has a value; two are above the grid, one below, and the axon was not searched
+    assert [r == g == b for r, g, b in colours].count(False) == 1
+    scale = np.array(SEQUENCE["viridis"](np.linspace(0, 1, 256)))[:, :3]
+    for status in ("below_grid", "drift", "above_grid", "inexact", "unreachable", "spike"):
+        apart = np.abs(scale - to_rgb(STATUS[status][1])).max(axis=1).min()
+        assert apart > 0.2, status
+
+
+def test_where_nothing_is_calibrated_the_figures_say_so(of_grid):
+    cell = read_results(of_grid, ["PV_simple"])[0]
+    grid = cell.grid.assign(status="spike")
+    bare = replace(cell, grid=grid, traces=None, network=None)
+    for sec in ("soma", "dend"):
+        bare = with_status(bare, sec, "spike")
+    said = words(figure := make(bare, "before_after"))
+    assert any("no segment has a calibrated weight;\nno segment has an EPSP" in t for t in said)
+    assert "with weightNorm: no segment is calibrated" in said
+    assert [axes.get_xlim()[0] >= -2 for axes in figure.axes] == [True] * len(figure.axes)
+    assert "no segment has a calibrated weight" in words(make(bare, "along_tree"))
+
+
+def test_the_figure_of_a_search_without_any_weight_says_so(load):
+    model = load("PV_simple", dt=0.05)
+    for results in (
+        grid(model, [1e-4, 2e-4], targets=40.0, jobs=1),
+        solve(model, targets=200.0, jobs=1),
+    ):
+        figure = search_figure(results)
+        assert "no segment has a calibrated weight" in words(figure)
+        assert figure.axes[0 if len(figure.axes) == 2 else 1].get_xlim()[0] == 0.0
+    assert "no segment has a calibrated weight" not in words(
+        search_figure(grid(model, [1e-4, 9e-4], jobs=1))
+    )
+
+
+def test_before_and_after_tells_the_largest_error(of_grid):
+    cell = read_results(of_grid, ["PT5B_reduced"])[0]
+    network = cell.network.copy()
+    told = [text for text in words(make(cell, "before_after")) if "with weightNorm" in text]
+    assert re.fullmatch(r"with weightNorm, in a NetPyNE network: 0\.5 mV, within 0\.0\d+ %", *told)
+    network.loc[network["sec"] == "soma", "epsp_mV"] = 0.5 * 1.0123
+    worse = words(make(replace(cell, network=network), "before_after"))
+    assert "with weightNorm, in a NetPyNE network: 0.5 mV, within 2 %" in worse
+
+
+def test_traces_say_where_they_are_of_some_segments_only(of_grid):
+    cell = read_results(of_grid, ["PT5B_reduced"])[0]
+    assert not any("calibrated segments" in text for text in words(make(cell, "traces")))
+    names = ("sec", "segment", "weight_uS", "soma_mV", "soma_epsp_mV", "local_epsp_mV")
+    fewer = replace(cell.traces, **{name: getattr(cell.traces, name)[:2] for name in names})
+    assert "2 of 3 calibrated segments" in words(make(replace(cell, traces=fewer), "traces"))
+
+
+def test_the_soma_has_its_name_among_many_branches(of_grid):
+    cell = read_results(of_grid, ["PV_simple"])[0]
+    soma, dend = cell.entries
+    sections = dict(cell.shape.sections)
+    entries = [soma]
+    for k in range(24):
+        name = f"branch_{k}"
+        sections[name] = replace(sections["dend"], L_um=100.0 + k)
+        norm = soma.weight_norm * (0.94 + 0.005 * k)
+        entries.append(replace(dend, sec=name, weight_norm=norm, distance_um=0.05 * k))
+    many = replace(cell, shape=replace(cell.shape, sections=sections), entries=tuple(entries))
+    assert "soma" in words(make(many, "along_tree"))
+
+
+def tree(parts):
+    """A shape of sections without points: name -> (parent, loc on it, length, diameter)."""
+    return Shape(
+        "soma",
+        {
+            name: Section(1, length, diameter, parent, loc, 0.0, (), (0.0,))
+            for name, (parent, loc, length, diameter) in parts.items()
+        },
+    )
+
+
+def pyramid():
+    """A trunk of four with obliques, a tuft that divides three times, and basal dendrites."""
+    parts = {"soma": (None, 0.0, 20.0, 20.0)}
+    above = ("soma", 1.0)
+    for k in range(4):
+        parts[f"trunk_{k}"] = (*above, 100.0, 4.0)
+        parts[f"oblique_{k}"] = (f"trunk_{k}", 0.5, 120.0, 1.0)
+        parts[f"twig_{k}"] = (f"oblique_{k}", 1.0, 60.0, 0.8)
+        parts[f"fork_{k}"] = (f"oblique_{k}", 1.0, 50.0, 0.8)
+        above = (f"trunk_{k}", 1.0)
+    ends = [above]
+    for level in range(3):
+        grown = []
+        for number, end in enumerate(ends):
+            for side in "lr":
+                name = f"tuft_{level}_{number}{side}"
+                parts[name] = (*end, 80.0, 1.0)
+                grown.append((name, 1.0))
+        ends = grown
+    for k in range(6):
+        parts[f"basal_{k}"] = ("soma", 0.0, 90.0, 1.5)
+        parts[f"basal_twig_{k}"] = (f"basal_{k}", 1.0, 70.0, 1.0)
+        parts[f"basal_fork_{k}"] = (f"basal_{k}", 1.0, 70.0, 1.0)
+    return tree(parts)
+
+
+def nearest_um(one, other):
+    """Least distance of the later parts of two lines, which may begin at one point."""
+    along = np.linspace(0.1, 1.0, 60)[:, None]
+    first, second = (line[0] + along * (line[-1] - line[0]) for line in (one, other))
+    return np.hypot(*(first[:, None, :] - second[None, :, :]).T).min()
+
+
+def test_branches_laid_out_from_the_topology_lie_apart():
+    shape = pyramid()
+    drawing = lay_out(shape)
+    lines = {name: drawing.segments[name, 0] for name in shape.sections if name != "soma"}
+    for one, other in combinations(lines, 2):
+        assert nearest_um(lines[one], lines[other]) > 2.0, (one, other)
+
+
+def angle(line):
+    """Direction of a line, degrees."""
+    x, y = line[-1] - line[0]
+    return np.degrees(np.arctan2(y, x))
+
+
+@pytest.mark.parametrize("loc", [1.0, 0.5])
+def test_a_trunk_goes_straight_up_and_what_leaves_it_does_so_at_an_angle(loc):
+    shape = pyramid()
+    trunk = replace(shape.sections["trunk_0"], parent_loc=loc)
+    drawing = lay_out(replace(shape, sections={**shape.sections, "trunk_0": trunk}))
+    for k in range(4):
+        assert angle(drawing.segments[f"trunk_{k}", 0]) == pytest.approx(90.0)
+        aside = abs(angle(drawing.segments[f"oblique_{k}", 0]) - 90.0)
+        assert 45.0 - 1e-6 <= aside <= 120.0
+    for k in range(6):
+        assert drawing.segments[f"basal_{k}", 0][-1][1] < 0
+
+
+def test_the_thicker_of_two_equal_trees_continues():
+    shape = tree(
+        {
+            "soma": (None, 0.0, 20.0, 20.0),
+            "trunk": ("soma", 1.0, 100.0, 4.0),
+            "thin": ("trunk", 1.0, 100.0, 1.0),
+            "thick": ("trunk", 1.0, 100.0, 4.0),
+        }
+    )
+    drawing = lay_out(shape)
+    assert angle(drawing.segments["thick", 0]) == pytest.approx(90.0)
+    assert abs(angle(drawing.segments["thin", 0]) - 90.0) == pytest.approx(45.0)
+
+
+def test_pieces_that_are_not_connected_are_beside_each_other():
+    parts = pyramid().sections
+    apart = replace(parts["soma"], parent=None)
+    drawing = lay_out(Shape("soma", {**parts, "piece": apart}))
+    others = [drawing.segments[name, 0] for name in parts]
+    piece = drawing.segments["piece", 0]
+    assert piece[:, 0].min() > max(line[:, 0].max() for line in others)

@@ -74,7 +74,7 @@ def search_in(folder, plan, backend=None, stop_after=None, **options):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with Journals(folder, command=["wscale"], **options) as journals:
         results = run(plan, backend, journals=journals, on_result=on_result)
-        with ResultsFolder(folder, backend) as kept:
+        with ResultsFolder(folder, backend, [cell.model.label for cell in plan.cells]) as kept:
             for result in results:
                 kept.write(result, settings, journals.command(result.model.label))
     return arrived

@@ -135,6 +135,14 @@ def by_hand(mechs, rest):
     return {"secs": secs}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _short_runs_of_java():
+    """Java does not make fast what runs for a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        yield
+
+
 @pytest.fixture
 def write(tmp_path):
     (tmp_path / "channels.nml").write_text(CHANNELS)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
+from inside import wscale
 
 from wscale import Model, list_sites, solve, verify
 from wscale.cells import CellFile
@@ -25,13 +24,7 @@ def test_it_can_be_calibrated(tmp_path):
 
 def test_the_command_with_a_cell_and_its_mechanisms(tmp_path, repo):
     given = ["--cell-file", str(repo / "cells" / "PV_simple.json"), "--mod", str(repo / "mod")]
-    done = subprocess.run(
-        [sys.executable, "-m", "wscale", "new", "mine", *given],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = wscale("new", "mine", *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "wscale norm mine" in done.stdout
     model = Model.from_folder(tmp_path / "mine")

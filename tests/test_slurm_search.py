@@ -9,6 +9,7 @@ import sys
 import time
 from ipaddress import ip_address
 
+import inside
 import pytest
 from dask_cluster import until
 from slurm.cluster import NoSlurmError, processes_of, single_node_slurm
@@ -46,12 +47,14 @@ def jobs_of(node) -> list[str]:
     return node.run("squeue", "--noheader", "--format=%i", f"--states={states}").split()
 
 
+def words(method: str, repo, out) -> list[str]:
+    return [method, str(repo), "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "--out", str(out)]
+
+
 def command(method: str, repo, out, *options: object) -> list[str]:
     where = ("--backend", "slurm", "--workers", 2, "--queue", "test", "--walltime", "00:10:00")
-    return [
-        *(sys.executable, "-m", "wscale", method, str(repo), "--cell", "PT5B_reduced"),
-        *("--cfg", "dt=0.05", "--out", str(out), *map(str, (*where, *options))),
-    ]
+    search = words(method, repo, out)
+    return [sys.executable, "-m", "wscale", *search, *map(str, (*where, *options))]
 
 
 def test_the_command_gives_the_same_table(node, repo, tmp_path):
@@ -59,11 +62,7 @@ def test_the_command_gives_the_same_table(node, repo, tmp_path):
         command("norm", repo, tmp_path / "there"), check=True, capture_output=True, timeout=120
     )
     assert jobs_of(node) == []
-    here = [*command("norm", repo, tmp_path / "here"), "--backend", "local"]
-    for option in ("--workers", "--queue", "--walltime"):
-        at = here.index(option)
-        del here[at : at + 2]
-    subprocess.run(here, check=True, capture_output=True)
+    assert inside.wscale(*words("norm", repo, tmp_path / "here"), "--jobs", 1).returncode == 0
     name = "weightNorm/PT5B_reduced_weightNorm.pkl"
     assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from wscale.bracket import find_weight
 from wscale.epsp import Response
-from wscale.solution import Solution, interpolate_weight, solve_on_grid
+from wscale.solution import Solution, interpolate_weight, percent, solve_on_grid
 
 GRID = (1e-4, 2e-4, 4e-4, 8e-4)  # uS
 SOUND = {"ok", "inexact"}
@@ -352,3 +353,41 @@ def test_weight_norm_is_none_unless_ok(status):
 @pytest.mark.parametrize(("target", "epsp"), [(0.5, 0.55), (-0.5, -0.55)], ids=["EPSP", "IPSP"])
 def test_residual_is_relative_to_the_target(target, epsp):
     assert Solution("inexact", target, 1e-3, epsp).residual == pytest.approx(0.1)
+
+
+# ---------------------------------------------------------------------- what no weight helps
+
+
+def the_other_way(weight):
+    """What is measured where the synapse moves the soma away from the target: nothing, and why."""
+    return Response("ok", "the synapse moves the soma the other way", epsp_mV=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        (0.5, "negative target meant (--target -0.5), or another"),
+        (-0.5, "positive target meant (--target 0.5), or another"),
+    ],
+)
+def test_a_synapse_that_works_the_other_way_is_asked_for_the_sign(target, meant):
+    on_grid = solve_on_grid(GRID, [the_other_way(w) for w in GRID], target, the_other_way)
+    sought = find_weight(the_other_way, target, 1e-3)
+    for solution in (on_grid, sought):
+        assert solution.status == "unreachable"
+        assert "there is no response of the target's sign" in solution.reason
+        assert "moves the soma the other way" in solution.reason
+        assert meant in solution.reason
+    assert sought.trials == 2
+
+
+def test_no_weight_is_tried_that_no_synapse_can_have():
+    for guess in (1e-3, 1e9):
+        cell = Cell(lambda weight: 1e-12 * weight)
+        solution = find_weight(cell.respond, 0.5, guess)
+        assert (solution.status, max(cell.asked)) == ("unreachable", 1000.0)
+        assert "1000 uS, more than any synapse has, give 1e-09 mV" in solution.reason
+
+
+def test_a_tolerance_is_not_rounded_to_nothing():
+    assert (percent(1e-3), percent(1e-9), percent(-0.251)) == ("0.10%", "1e-07%", "-25.10%")

@@ -527,3 +527,22 @@ def test_pickle_that_runs_code_is_refused_and_does_nothing(tmp_path, attack, pro
 def test_attack_would_have_made_its_file(tmp_path, attack):
     pickle.loads(pickle.dumps(attack(tmp_path / "evidence")))
     assert (tmp_path / "evidence").exists()
+
+
+# ---------------------------------------------------------------------- files that are not there
+
+
+def test_a_folder_is_no_table_and_its_tables_are_named(table, tmp_path):
+    with pytest.raises(TableError, match=r"is a folder, not a table; give a \.json or \.pkl file"):
+        WeightNormTable.read(tmp_path)
+    (tmp_path / "weightNorm").mkdir()
+    for label in "abcdef":
+        table.write_json(tmp_path / "weightNorm" / f"{label}_weightNorm.json")
+    with pytest.raises(TableError, match=r"one of .*a_weightNorm\.json, .*\.\.\. \(6 in all\)"):
+        WeightNormTable.read(tmp_path)
+
+
+def test_a_pickle_that_was_not_written_leads_to_the_reason(tmp_path):
+    given_table(soma=[None]).write_json(tmp_path / "a_weightNorm.json")
+    with pytest.raises(TableError, match=r"there is no table .*results\.json \(no_pkl_because\)"):
+        WeightNormTable.read(tmp_path / "a_weightNorm.pkl")
