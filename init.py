@@ -65,6 +65,9 @@ print(f"  baseline  {response.baseline_mV:.4f} mV")
 print(f"  EPSP      {response.epsp_mV:.4f} mV")
 if response.latency_ms is not None:
     print(f"  latency   {response.latency_ms:.3f} ms")
+figure = Path(cfg.saveFolder, f"{cfg.simLabel}_traces.png")
+if figure.exists():
+    print(f"  figure    {figure}")
 
 # What a batch collects: next to the other output, and to batchtools where it drives this script
 result = {"cell": cfg.cell, **stim, **response.as_row()}
