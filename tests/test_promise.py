@@ -92,7 +92,7 @@ def test_what_a_table_was_made_with_is_told_where_it_differs(inh, load, tmp_path
     assert warm == "another configuration: celsius_degC is 34.0 there, 30 here"
     [excited] = promise_of(file, load("PV_simple", dt=0.05)).made_with
     assert "synMechs.slow is {" in excited
-    assert "synMechs.AMPA is null there, {" in excited
+    assert "synMechs.AMPA is none there, {" in excited
     assert promise_of(alone(file, tmp_path), load("PV_simple")).made_with == ()  # not known
 
 

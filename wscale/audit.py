@@ -31,11 +31,11 @@ from wscale.weightnorm import WeightNormTable, read_out_index
 
 __all__ = ["Audit", "LAST_WEIGHT_uS", "audit"]
 
-# The reference grid: 19 even steps from 1e-4 uS on
+# The grid of the published M1 tables: 19 even steps from 1e-4 uS on
 LAST_WEIGHT_uS = 1.9e-3
 _STEPS = 19
 # The search of the right weight begins at the entry's, if that is between these multiples of the
-# grid's last weight
+# last weight of a grid
 _LEAST, _MOST = 1e-3, 1e5
 
 
@@ -72,8 +72,9 @@ class Audit:
 
     - ``ok``: the EPSP is the target, to the tolerance;
     - ``misses``: it is not;
-    - ``extrapolated``: it is not, and the entry's weight lies beyond the reference grid, whose last
-      weight gives less than the target, or no sound EPSP: nobody can have measured it there;
+    - ``extrapolated``: it is not, and the entry's weight lies beyond the grid of the table's
+      authors, where that is given, whose last weight gives less than the target, or no sound EPSP:
+      nobody can have measured it there;
     - ``unreachable``: it is not, and no weight gives the target: the synapse saturates;
     - ``spike``, ``drift``, ``edge``, ``failed``: the response is no sound EPSP;
     - ``not_finite``: the entry is infinite or not a number; ``right_status`` tells whether any
@@ -133,7 +134,7 @@ def audit(
     protocol: Protocol | None = None,
     tolerance: float = 1e-3,
     jobs: int = -1,
-    last_weight_uS: float = LAST_WEIGHT_uS,
+    last_weight_uS: float | None = None,
 ) -> Audit:
     """Simulate every entry of a table, and say which do not give what they promise, and why.
 
@@ -154,10 +155,11 @@ def audit(
     tolerance : float
         Largest relative error that counts as met.
     jobs : int
-        Number of worker processes.
-    last_weight_uS : float
-        The last weight of the grid that the table may have been made with, uS; the grid has 19
-        even steps from zero.
+        Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+    last_weight_uS : float, optional
+        The last weight of the grid that the table was made with, uS, for the verdict
+        ``extrapolated``; the grid has 19 even steps from zero. 0.0019 is that of the published M1
+        tables.
 
     Returns
     -------
@@ -187,10 +189,10 @@ def audit(
     ('dend', 0.71, 0.56)
     """
     check_tolerance(tolerance)
-    if not 0 < last_weight_uS < math.inf:
+    if last_weight_uS is not None and not 0 < last_weight_uS < math.inf:
         raise ConfigError(
-            f"last_weight_uS = {last_weight_uS!r} must be positive and finite; "
-            f"{LAST_WEIGHT_uS:g} is that of the reference grid"
+            f"last_weight_uS = {last_weight_uS!r} must be positive and finite (--last-weight, uS); "
+            f"{LAST_WEIGHT_uS:g} is that of the published M1 tables"
         )
     check_fit(model, table)
     cell, trials = _lay_out(model, table, target_mV, protocol or Protocol())
@@ -219,7 +221,7 @@ def audit(
 class _Setting:
     trials: tuple[Trial, ...]
     tolerance: float
-    last_weight_uS: float
+    last_weight_uS: float | None
 
 
 def _lay_out(
@@ -276,11 +278,11 @@ def _try_entry(cell: Cell, index: int, setting: _Setting) -> Outcome:
         return Outcome(index, response)
     if response is not None and response.status in ("drift", "failed"):
         return Outcome(index, response)  # what is wrong is not the weight
-    last = setting.last_weight_uS
-    sensible = weight is not None and _LEAST * last <= weight <= _MOST * last
-    guess = weight if weight is not None and sensible else last
+    last, usual = setting.last_weight_uS, setting.last_weight_uS or LAST_WEIGHT_uS
+    sensible = weight is not None and _LEAST * usual <= weight <= _MOST * usual
+    guess = weight if weight is not None and sensible else usual
     solution = find_weight(respond, target_mV, guess, setting.tolerance)
-    if weight is None or weight <= last:
+    if last is None or weight is None or weight <= last:
         return Outcome(index, response, solution)
     line = _line_beyond_grid(respond, target_mV, last)
     return Outcome(index, response, solution, respond(last), line)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wscale.epsp import Response
-from wscale.solution import Solution, SolutionStatus
+from wscale.solution import Solution, SolutionStatus, no_response, percent
 
 __all__ = ["find_weight"]
 
 _MOST_TRIALS = 24
 _STEP_UP = 10.0
+_MOST_uS = 1000.0  # far beyond what any synapse has
 _SATURATED = 0.01  # a tenfold weight that adds less than this share says that no weight helps
 
 
@@ -61,7 +62,7 @@ def find_weight(
     points: list[tuple[float, float]] = []
     blocked: Response | None = None
     largest: float | None = None
-    weight = guess_uS
+    weight = min(guess_uS, _MOST_uS)
 
     def outcome(status: SolutionStatus, reason: str, trials: int) -> Solution:
         best = None if largest is None else sign * largest
@@ -78,8 +79,9 @@ def find_weight(
             if abs(size / goal - 1.0) <= tolerance:
                 best = sign * largest
                 return Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
-        if response.ok and size <= 0 and below[0] > 0:
-            return outcome("unreachable", "there is no response of the target's sign", trials)
+        last = weight >= _MOST_uS
+        if response.ok and (size <= 0 or response.reason) and (below[0] > 0 or last):
+            return outcome("unreachable", no_response(response, target_mV), trials)
         if response.ok and size < goal:
             grown = size - below[1]
             saturated = above is None and weight >= 0.5 * _STEP_UP * below[0] > 0
@@ -89,6 +91,9 @@ def find_weight(
                     f"the response saturates at {sign * size:.4g} mV ({weight:g} uS)",
                     trials,
                 )
+            if last:
+                reason = f"{weight:g} uS, more than any synapse has, give {sign * size:.4g} mV"
+                return outcome("unreachable", reason, trials)
             below = (weight, size)
         else:
             above = (weight, size if response.ok else None)
@@ -101,7 +106,9 @@ def find_weight(
         weight = _next_weight(points, below, above, goal)
     if blocked is not None and below[0] == 0.0:
         return outcome(blocked.status, f"down to {weight:g} uS: {blocked.reason}", trials)
-    return outcome("inexact", f"not within {tolerance:.2%} after {_MOST_TRIALS} trials", trials)
+    return outcome(
+        "inexact", f"not within {percent(tolerance)} after {_MOST_TRIALS} trials", trials
+    )
 
 
 def _jump(below: tuple[float, float], above: tuple[float, float | None], sign: float) -> str:
@@ -122,7 +129,7 @@ def _next_weight(
     if points:
         guess = _model_weight(points[-2:], goal)
     low = below[0]
-    high = _STEP_UP * low if above is None else above[0]
+    high = min(_STEP_UP * low, _MOST_uS) if above is None else above[0]
     if guess is not None and low < guess < high:
         return guess
     if above is None:

@@ -30,13 +30,17 @@ from wscale.options import (
     SynMechs,
     Window,
     chosen_model,
+    of_search,
+    synapse_groups,
 )
-from wscale.voice import AsJson, Quiet, Verbose, console, print_json, say
+from wscale.outcomes import say_audit, say_comparison, say_promise, say_verification
+from wscale.voice import AsJson, Quiet, Verbose, console, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_LINES = 20
+    from wscale.model import Model
+    from wscale.promise import Promise
 
 __all__ = ["audit_command", "compare_command", "inspect_command", "verify_command"]
 
@@ -55,7 +59,7 @@ def verify_command(
     factors: Factors = None,
     synapses: Synapses = None,
     group: Group = None,
-    target: OneTarget = 0.5,
+    target: OneTarget = None,
     tolerance: OneTolerance = 1e-3,
     window: Window = 100.0,
     cfg: Cfg = None,
@@ -63,7 +67,10 @@ def verify_command(
     mod_exclude: ModExclude = None,
     jobs: Jobs = -1,
     full_runs: Annotated[
-        bool, typer.Option(help="Run NetPyNE from time 0 for every segment: slow, independent.")
+        bool,
+        typer.Option(
+            "--full-runs", help="Run NetPyNE from time 0 for every segment: slow, independent."
+        ),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file for the entries.")] = None,
     quiet: Quiet = False,
@@ -72,25 +79,19 @@ def verify_command(
 ) -> None:
     """Load a table into a NetPyNE network and compare each segment's unit EPSP with the target.
 
-    Example: wscale verify . --cell PV_simple --table results/weightNorm/PV_simple_weightNorm.pkl
+    Example: wscale verify . --cell PV_simple --table norm/weightNorm/PV_simple_weightNorm.pkl
+    --cfg dt=0.05
     """
     from wscale.epsp import Protocol
-    from wscale.store import content_hashes, write_atomically
+    from wscale.store import write_atomically
     from wscale.verify import verify
-    from wscale.weightnorm import WeightNormTable
 
-    model = chosen_model(context.params)
-    read = WeightNormTable.read(table, model.cell)
     _check_out(out)
-    for what, now in content_hashes(model).items():
-        if read.provenance.get("sha256", {}).get(what, now) != now:
-            say(
-                f"notice: the table was made with another {what} than that of {folder} "
-                "now (its provenance says with which command)",
-            )
+    model = chosen_model(context.params)
+    promise = _promise(context.params, model)
+    say_promise(promise)
     [check] = verify(
-        [(model, read)],
-        target_mV=target,
+        [(model, promise.table)],
         protocol=Protocol(window_ms=window),
         tolerance=tolerance,
         jobs=jobs,
@@ -98,38 +99,12 @@ def verify_command(
     )
     if out is not None:
         write_atomically(out, check.frame.to_csv(index=False).encode())
-    promised = check.promised
-    say(
-        f"{check.cell}: {int(promised['met'].sum())} of {len(promised)} entries give their target "
-        f"within {tolerance:.2%}; largest error {check.largest_error:.2e}",
-    )
-    for row in promised[~promised["met"]].itertuples():
-        say(
-            f"  {row.sec}[{row.segment}]: {row.epsp_mV:.4g} mV instead of {row.target_mV:g} mV "
-            f"({row.status})",
-        )
-    others = len(check.frame) - len(promised)
-    if others:
-        say(
-            f"  {others} entries promise nothing: they hold the cap",
-        )
-    misread = check.misread
-    if len(misread):
-        say(
-            f"  NetPyNE reads another segment's entry at the centre of {len(misread)} segments "
-            "(Python rounds halves to even); worst effects:",
-        )
-        effect = (misread["centre_epsp_mV"] / misread["target_mV"] - 1).abs()
-        for index in effect.sort_values(ascending=False).index[:5]:
-            row = misread.loc[index]
-            say(
-                f"    {row['sec']}[{row['segment']}]: reads entry {row['centre_reads']}, gives "
-                f"{row['centre_epsp_mV']:.4g} mV instead of {row['target_mV']:g} mV",
-            )
+    say_verification(check, promise)
     print_json(
         {
             "cell": check.cell,
             "passed": check.passed,
+            **_said(promise),
             "largest_error": check.largest_error,
             "entries": check.frame,
         }
@@ -151,11 +126,16 @@ def audit_command(
     factors: Factors = None,
     synapses: Synapses = None,
     group: Group = None,
-    target: OneTarget = 0.5,
+    target: OneTarget = None,
     tolerance: OneTolerance = 1e-3,
     last_weight: Annotated[
-        float, typer.Option(help="Last weight of the grid that the table was made with, uS.")
-    ] = 1.9e-3,
+        float | None,
+        of_search(
+            metavar="uS",
+            help="Last weight of the grid that the table was made with, for the verdict "
+            "extrapolated; 0.0019 for the published M1 tables.",
+        ),
+    ] = None,
     window: Window = 100.0,
     cfg: Cfg = None,
     mod: Mod = None,
@@ -170,19 +150,20 @@ def audit_command(
 
     Use the configuration that the table was made with: the published M1 tables have dt=0.05.
 
-    Example: wscale audit . --cell IT2_reduced --table IT2_weightNorm.pkl --cfg dt=0.05
+    Example: wscale audit . --cell PV_simple --table norm/weightNorm/PV_simple_weightNorm.pkl
+    --cfg dt=0.05
     """
     from wscale.audit import audit
     from wscale.epsp import Protocol
     from wscale.store import write_atomically
-    from wscale.weightnorm import WeightNormTable
 
     _check_out(out)
     model = chosen_model(context.params)
+    promise = _promise(context.params, model)
+    say_promise(promise)
     result = audit(
         model,
-        WeightNormTable.read(table, model.cell),
-        target_mV=target,
+        promise.table,
         protocol=Protocol(window_ms=window),
         tolerance=tolerance,
         jobs=jobs,
@@ -190,24 +171,9 @@ def audit_command(
     )
     if out is not None:
         write_atomically(out, result.frame.to_csv(index=False).encode())
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items())
-    say(f"{model.label}, dt {model.dt_ms:g} ms, {len(result.frame)} entries: {counts}")
-    wrong = result.worst(len(result.frame))
-    for row in wrong[:_MOST_LINES].itertuples():
-        say(f"  {row.sec}[{row.segment}]: {row.verdict}: {row.why}")
-    if len(wrong) > _MOST_LINES:
-        say(f"  and {len(wrong) - _MOST_LINES} more; --out FILE.csv has all")
-    if result.without_entries:
-        say(f"  no entries, so that NetPyNE does not scale: {', '.join(result.without_entries)}")
-    misread = result.misread
-    if len(misread):
-        say(
-            f"  at the centre of {len(misread)} segments NetPyNE reads another entry (Python "
-            "rounds halves to even):"
-        )
-        for row in misread[:_MOST_LINES].itertuples():
-            say(f"    {row.sec}[{row.segment}]: {row.centre_why}")
-    print_json({"cell": result.cell, **_verdict(result.passed, result.counts, result.frame)})
+    say_audit(result, model.label, model.dt_ms)
+    verdict = _verdict(result.passed, result.counts, result.frame)
+    print_json({"cell": result.cell, **_said(promise), **verdict})
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -224,7 +190,8 @@ def compare_command(
 ) -> None:
     """Compare two tables, entry by entry.
 
-    Example: wscale compare results/weightNorm/PV_simple_weightNorm.json published.pkl
+    Example: wscale compare grid/weightNorm/PV_simple_weightNorm.json
+    norm/weightNorm/PV_simple_weightNorm.json --tolerance 0.002
     """
     from wscale.compare import compare
     from wscale.store import write_atomically
@@ -234,30 +201,7 @@ def compare_command(
     result = compare(WeightNormTable.read(one), WeightNormTable.read(other), tolerance)
     if out is not None:
         write_atomically(out, result.frame.to_csv(index=False).encode())
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in result.counts.items())
-    say(f"{counts or 'no entries'}; largest difference {result.largest_difference:.2e}")
-    for file, sections in (
-        (one, result.sections_only_one),
-        (other, result.sections_only_other),
-    ):
-        if sections:
-            say(f"  only in {file}: {', '.join(sections)}")
-    for sec, (mine, theirs) in result.shapes.items():
-        say(f"  {sec}: {mine} entries, and {theirs}")
-    alone = {*result.sections_only_one, *result.sections_only_other}
-    apart = result.frame[
-        result.frame["verdict"].isin(["differs", "only_one", "only_other"])
-        & ~result.frame["sec"].isin(alone)
-    ]
-    order = apart["difference"].abs().fillna(float("inf")).sort_values(ascending=False).index
-    for index in order[:_MOST_LINES]:
-        row = apart.loc[index]
-        say(
-            f"  {row['sec']}[{row['segment']}]: {row['one']:.6g} and {row['other']:.6g} uS/mV "
-            f"({row['verdict']}; {row['status_one']}, {row['status_other']})"
-        )
-    if len(apart) > _MOST_LINES:
-        say(f"  and {len(apart) - _MOST_LINES} more; --out FILE.csv has all")
+    say_comparison(result, one, other)
     print_json(_verdict(result.equal, result.counts, result.frame))
     raise typer.Exit(0 if result.equal else 1)
 
@@ -296,8 +240,17 @@ def inspect_command(
     model = chosen_model(context.params)
     found = inspect_cell(model, protocol=Protocol(window_ms=window), weights=weights, jobs=jobs)
     print_inspection(found, console())
-    print_json(found.as_dict())
+    print_json({"passed": found.fit, **found.as_dict()})
     raise typer.Exit(0 if found.fit else 1)
+
+
+def _promise(options: Mapping[str, Any], model: Model) -> Promise:
+    """Read the table of a command, with its targets and its origin."""
+    from wscale.promise import promise_of
+
+    groups = synapse_groups(options["synmech"], options["factors"], options["synapses"])
+    group = groups.get(options["group"]) or next(iter(groups.values()), None)
+    return promise_of(options["table"], model, options["target"], group)
 
 
 def _check_out(file: Path | None) -> None:
@@ -312,3 +265,7 @@ def _check_out(file: Path | None) -> None:
 
 def _verdict(passed: bool, counts: Mapping[str, int], entries: pd.DataFrame) -> dict[str, Any]:
     return {"passed": passed, "counts": dict(counts), "entries": entries}
+
+
+def _said(promise: Promise) -> dict[str, Any]:
+    return {"target": promise.target, "made_with": list(promise.made_with)}

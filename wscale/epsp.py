@@ -51,7 +51,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not 0 < self.window_ms < np.inf:
-            raise ConfigError(f"window_ms = {self.window_ms!r} must be positive; 100 is usual")
+            raise ConfigError(
+                f"window_ms = {self.window_ms!r} must be positive (--window); 100 is usual"
+            )
         if self.polarity not in (1, -1):
             raise ConfigError(f"polarity = {self.polarity!r} must be 1 (EPSP) or -1 (IPSP)")
         if not np.isfinite(self.spike_threshold_mV):
@@ -75,7 +77,8 @@ class Response:
     status : {"ok", "spike", "drift", "edge", "failed"}
         What the numbers are worth; only ``ok`` is an EPSP (see docs/methodology.md).
     reason : str
-        Why it is not ok, in words.
+        Why it is not ok, in words; of an ok one that there is no response of the polarity, but one
+        of the other.
     baseline_mV : float or None
         Somatic potential at the last sample before onset, mV.
     epsp_mV : float or None
@@ -196,10 +199,7 @@ def measure(
     reason = ""
     if not abs(drift_mV) <= protocol.drift_tolerance_mV:
         status = "drift"
-        reason = (
-            f"without stimulation the soma changes by {drift_mV:.4g} mV within the window "
-            f"(allowed {protocol.drift_tolerance_mV:g} mV)"
-        )
+        reason = _drift_in_words(v, baseline, drift_mV, protocol)
     elif highest >= protocol.spike_threshold_mV:
         status = "spike"
         reason = (
@@ -209,7 +209,33 @@ def measure(
     elif peak == len(v) - 1 and amplitude > 0:
         status = "edge"
         reason = f"still rising at the end of the window ({protocol.window_ms:g} ms)"
+    elif _goes_the_other_way(deflection, amplitude, drift_mV, protocol):
+        reason = f"the synapse moves the soma the other way from its rest, {baseline:.4g} mV"
     return Response(status, reason, baseline, protocol.polarity * amplitude, *times)
+
+
+def _drift_in_words(
+    v_mV: FloatArray, baseline_mV: float, drift_mV: float, protocol: Protocol
+) -> str:
+    """Say how a cell changes without stimulation: that it fires, where it does."""
+    threshold_mV = protocol.spike_threshold_mV
+    changes = f"without stimulation the soma changes by {drift_mV:.4g} mV within the window"
+    if not baseline_mV + max(drift_mV, 0.0) >= threshold_mV:
+        return f"{changes} (allowed {protocol.drift_tolerance_mV:g} mV)"
+    above = np.concatenate(([baseline_mV], v_mV)) >= threshold_mV
+    spikes = int(np.count_nonzero(above[1:] & ~above[:-1]))
+    return (
+        f"the cell fires on its own: {changes}, past the spike threshold "
+        f"({threshold_mV:g} mV); with this weight it has {spikes} spike{'s' * (spikes != 1)} there"
+    )
+
+
+def _goes_the_other_way(
+    deflection: FloatArray, amplitude: float, drift_mV: float, protocol: Protocol
+) -> bool:
+    """Whether there is nothing of the polarity that was asked for, and more of the other."""
+    most = max(10.0 * max(amplitude, 0.0), abs(drift_mV))
+    return amplitude <= protocol.drift_tolerance_mV and bool(-deflection.min() > most)
 
 
 def _times(

@@ -21,7 +21,7 @@ from wscale.worker import Cell
 if TYPE_CHECKING:
     from wscale.plan import Search
 
-__all__ = ["refuse_other", "run_identity"]
+__all__ = ["differences", "refuse_other", "run_identity"]
 
 # At most so many differences of two runs are told
 _TOLD = 5
@@ -54,22 +54,27 @@ def refuse_other(header: Mapping[str, Any], identity: Mapping[str, Any], path: P
     here = dict(identity)
     if there["sha256"] == here["sha256"]:
         del there["cfg"], here["cfg"]  # they differ in nothing that is simulated
-    differences = list(_differences(there, here))
-    if differences:
-        told = "; ".join(differences[:_TOLD])
-        more = f"; and {len(differences) - _TOLD} more" if len(differences) > _TOLD else ""
+    found = list(differences(there, here))
+    if found:
+        told = "; ".join(found[:_TOLD])
+        more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
         raise ConfigError(
             f"{path} is of another run: {told}{more}. Choose another folder with --out, or begin "
             "anew with --fresh"
         )
 
 
-def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+def differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+    """Say in what two structures of plain data differ, entry by entry.
+
+    Examples
+    --------
+    >>> list(differences({"cfg": {"dt": 0.05, "seed": 1}}, {"cfg": {"dt": 0.025, "seed": 1}}))
+    ['cfg.dt is 0.05 there, 0.025 here']
+    """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for key in dict.fromkeys([*there, *here]):
-            yield from _differences(
-                there.get(key), here.get(key), f"{name}.{key}".removeprefix(".")
-            )
+            yield from differences(there.get(key), here.get(key), f"{name}.{key}".removeprefix("."))
     elif json.dumps(there) != json.dumps(here):  # not by value: NaN is not NaN
         if name.startswith("sha256."):
             yield f"the content of the {name.removeprefix('sha256.')} has changed"
@@ -80,5 +85,5 @@ def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = "none" if value is None else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."

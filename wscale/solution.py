@@ -11,7 +11,15 @@ from scipy.interpolate import PchipInterpolator
 
 from wscale.epsp import FloatArray, Response
 
-__all__ = ["Interpolation", "Solution", "SolutionStatus", "interpolate_weight", "solve_on_grid"]
+__all__ = [
+    "Interpolation",
+    "Solution",
+    "SolutionStatus",
+    "interpolate_weight",
+    "no_response",
+    "percent",
+    "solve_on_grid",
+]
 
 Interpolation = Literal["monotone", "linear"]
 SolutionStatus = Literal[
@@ -160,10 +168,12 @@ def solve_on_grid(
         signed = None if best is None else sign * best
         return Solution(status, target_mV, None, None, signed, reason, trials)
 
+    first = responses[0]
+    if all(response.ok and response.reason for response in responses):
+        return outcome("unreachable", no_response(first, target_mV))
     if not run:
-        first = responses[0]
         if first.status == "ok":
-            return outcome("unreachable", "there is no response of the target's sign")
+            return outcome("unreachable", no_response(first, target_mV))
         return outcome(first.status, f"at the smallest weight: {first.reason}")
     if goal < run[0][1]:
         return outcome(
@@ -184,6 +194,28 @@ def solve_on_grid(
             f"beyond {run[-1][0]:g} uS ({sign * run[-1][1]:.4g} mV): {stopped_by.reason}",
         )
     return _refine(run, goal, sign, respond, interpolation, tolerance, largest)
+
+
+def no_response(response: Response, target_mV: float) -> str:
+    """Say that a response is not of the target's sign, and what to do where it is of the other."""
+    text = "there is no response of the target's sign"
+    if not response.reason:
+        return text
+    return (
+        f"{text}, {target_mV:g} mV: {response.reason}; is a {'nega' if target_mV > 0 else 'posi'}"
+        f"tive target meant (--target {-target_mV:g}), or another reversal potential?"
+    )
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, never so rounded that nothing is left.
+
+    Examples
+    --------
+    >>> percent(1e-3), percent(-0.02514), percent(1e-9)
+    ('0.10%', '-2.51%', '1e-07%')
+    """
+    return f"{share:.2%}" if abs(share) >= 1e-4 or share == 0 else f"{100 * share:.2g}%"
 
 
 def _beyond_grid(
@@ -253,7 +285,7 @@ def _refine(
             break
         run = [*run[:after], (weight, size), *run[after:]]
     reason = (
-        f"the response at the interpolated weight misses the target by {residual:.2%} "
-        f"(allowed {tolerance:.2%})"
+        "the response at the interpolated weight misses the target by "
+        f"{percent(residual)} (allowed {percent(tolerance)})"
     )
     return Solution("inexact", target_mV, weight, response.epsp_mV, best, reason, trials)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wscale.grid import GridResult
+from wscale.grid import GridResult, SiteResult
 from wscale.solve import SolveResult
 from wscale.verify import Verification
 
@@ -17,6 +17,8 @@ __all__ = ["print_summary"]
 
 # Sites of a cell with the same status that are told one by one
 _MOST_TOLD = 5
+# Where the smallest weight gives so many times the target, at all sites, its unit is in question
+_FAR = 10.0
 
 
 def print_summary(
@@ -64,11 +66,30 @@ def _print_unsolved(result: GridResult | SolveResult, console: Console) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+    if isinstance(result, GridResult) and all(map(_starts_far_above, result.results)):
+        first = result.results[0]
+        console.print(
+            f"{result.model.label}: at all sites the smallest weight, {first.weights_uS[0]:g} uS, "
+            f"gives more than {_FAR:g} times the target, or a spike: are these nS? Weights are uS "
+            f"(--weights; 1 nS is 1e-3 uS)",
+            highlight=False,
+            soft_wrap=True,
+        )
     for name, count in told.items():
         if name != "ok" and count > _MOST_TOLD:
+            more = count - _MOST_TOLD
             console.print(
-                f"{result.model.label}: {count - _MOST_TOLD} more sites are [yellow]{name}[/]; "
+                f"{result.model.label}: {more} more site{' is' if more == 1 else 's are'} "
+                f"[yellow]{name}[/]; "
                 "the table's .json file has all reasons",
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _starts_far_above(site: SiteResult) -> bool:
+    """Whether the smallest weight of the grid alone is far too strong for the target."""
+    first, target_mV = site.responses[0], site.solution.target_mV
+    if first.status == "spike":
+        return True
+    return site.solution.status == "below_grid" and (first.epsp_mV or 0.0) / target_mV > _FAR

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from wscale.errors import TableError
-from wscale.jsonfile import parse_json, read_bytes
+from wscale.jsonfile import parse_json, read_bytes, user_path
 from wscale.pickles import load_plain
 from wscale.plain import is_number, to_plain
 
 __all__ = ["read_table"]
+
+# At most so many tables of a folder are told
+_TOLD = 5
 
 # The fields of a .json that have one entry a segment, text or finite numbers and null
 _TEXTS = ("status", "reason")
@@ -32,7 +36,10 @@ def read_table(file: Path, cell: str | None = None) -> dict[str, Any]:
     TableError
         No such file, not a table, or (pickle) anything but plain lists and numbers.
     """
-    content = read_bytes(file, "table", TableError)
+    try:
+        content = read_bytes(file, "table", TableError)
+    except TableError as problem:
+        raise TableError(f"{problem}{_remedy(user_path(file))}") from problem
     try:
         data = (
             parse_json(content)
@@ -55,6 +62,23 @@ def read_table(file: Path, cell: str | None = None) -> dict[str, Any]:
             for sec, row in weights.items()
         },
     }
+
+
+def _remedy(file: Path) -> str:
+    """Say what to give in place of a folder, or of a .pkl that was not written."""
+    if os.path.isdir(file):  # noqa: PTH112  # Path's own raises for names that no file can have
+        inside = sorted({*file.glob("*.json"), *file.glob("weightNorm/*.json")})
+        tables = [str(path) for path in inside if path.stem.endswith("_weightNorm")]
+        more = f", ... ({len(tables)} in all)" if len(tables) > _TOLD else ""
+        one = f"one of {', '.join(tables[:_TOLD])}{more}" if tables else "a .json or .pkl file"
+        return f"; a table is a file: give {one}"
+    beside = file.with_suffix(".json") if file.suffix == ".pkl" else file
+    if beside != file and os.path.isfile(beside):  # noqa: PTH113
+        return (
+            f", but {beside.name} is beside it: that says which segments have no weightNorm and "
+            "why, and results.json (no_pkl_because) why there is no .pkl"
+        )
+    return ""
 
 
 def _own_fields(file: Path, data: dict[str, Any]) -> dict[str, Any]:

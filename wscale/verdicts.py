@@ -52,7 +52,7 @@ def describe(
     trials: list[Trial],
     outcomes: list[Outcome],
     tolerance: float,
-    last_weight_uS: float,
+    last_weight_uS: float | None,
 ) -> list[dict[str, Any]]:
     """Return the rows of :class:`wscale.audit.Audit`'s frame, one a segment."""
     centres = {
@@ -107,7 +107,7 @@ def _verdict(
     outcome: Outcome,
     target_mV: float,
     tolerance: float,
-    last_weight_uS: float,
+    last_weight_uS: float | None,
 ) -> tuple[str, str]:
     """Return the verdict on an entry, and the reason in words."""
     response, solution = outcome.response, outcome.solution
@@ -133,10 +133,12 @@ def _verdict(
     return "extrapolated" if beyond else "misses", _joined(gives, beyond, *notes)
 
 
-def _beyond_grid(weight_uS: float, outcome: Outcome, target_mV: float, last_uS: float) -> str:
+def _beyond_grid(
+    weight_uS: float, outcome: Outcome, target_mV: float, last_uS: float | None
+) -> str:
     """Say how an entry lies beyond a grid that cannot have measured it; empty where it does not."""
     at_last = outcome.at_last
-    if at_last is None:
+    if at_last is None or last_uS is None:
         return ""
     if at_last.ok and _epsp_mV(at_last) / target_mV >= 1.0:
         return ""  # the target lies within the grid: the entry is wrong for another reason

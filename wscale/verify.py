@@ -99,9 +99,9 @@ def verify(
     tolerance : float
         Largest relative error that counts as met.
     jobs : int
-        Number of worker processes.
+        Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
     backend : Backend, optional
-        Other workers than ``jobs`` of this machine.
+        Other workers than ``jobs`` of this machine: a :class:`wscale.execute.Backend`.
     full_runs : bool
         Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
         in place of restoring the settled state: slower, the same numbers.
