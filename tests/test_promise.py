@@ -153,3 +153,17 @@ def test_of_many_entries_that_miss_the_worst_are_told(load, capsys):
     assert "no entry gives its target" in lines[21]
     say_verification(check, Promise(table, "", ("another cell",)))
     assert "no entry gives its target" not in capsys.readouterr().out
+
+
+def test_a_pickle_with_its_json_promises_nothing_where_it_holds_the_cap(load, tmp_path):
+    values = {"soma": [2e-3], "dend": [None]}
+    status = {"soma": ["ok"], "dend": ["above_grid"]}
+    made = WeightNormTable("PV_simple", values, status, target_mV={"soma": [0.5], "dend": [0.5]})
+    made.write_json(tmp_path / "a.json")
+    made.write_pickle(tmp_path / "a.pkl")
+    found = promise_of(tmp_path / "a.pkl", load("PV_simple")).table
+    assert (found.weight_norm, found.status) == (values, status)
+    (tmp_path / "a.json").unlink()
+    alone = promise_of(tmp_path / "a.pkl", load("PV_simple")).table
+    assert alone.weight_norm == {"soma": [2e-3], "dend": [2e-3]}
+    assert alone.status == {"soma": ["given"], "dend": ["given"]}

@@ -56,8 +56,8 @@ def promise_of(
 ) -> Promise:
     """Read a table, and find its targets and its origin.
 
-    A .pkl is entries alone. Where wscale's .json of the same entries is beside it, the targets and
-    the provenance are taken from there.
+    A .pkl is entries alone, some of which may hold the cap. Where wscale's .json of the same entries
+    is beside it, that is read: it has targets and provenance, and says which entries promise nothing.
 
     Parameters
     ----------
@@ -81,8 +81,7 @@ def promise_of(
     table = WeightNormTable.read(file, model.cell)
     check_fit(model, table)
     beside = _same_entries_beside(user_path(file), table)
-    if beside is not None:
-        table = dataclasses.replace(table, target_mV=beside.target_mV, provenance=beside.provenance)
+    table = beside or table
     known = [target for row in table.target_mV.values() for target in row if target is not None]
     if target_mV is not None:
         targets, origin = Targets(target_mV), "as --target says"
