@@ -122,6 +122,7 @@ class Cell:
         self.point = getattr(h, kind)(self.sec(0.5))
 """
 
+STICK = {"cell_args": [20, 300]}
 PASSIVE = {"*": {"mechs": {"pas": {"g": 3e-5, "e": -70}}, "geom": {"cm": 1, "Ra": 150}}}
 RULE = {
     "conds": {"cellType": "PV"},
@@ -461,7 +462,10 @@ FILES = {
     "kind.swc": SWC + "8 9 0 0 0 1 1",
     "parent.swc": SWC + "8 3 0 0 0 1 99",
     "empty.swc": "# nothing",
+    "small.swc": SWC,
     "bio.json": "{",
+    "gated.hoc": TOP_LEVEL.replace("insert pas", "insert nosuch"),
+    "gated.py": FUNCTION.replace('insert("pas")', 'insert("nosuch")'),
 }
 REFUSED = [
     ("gone.json", {}, r"there is no file .*gone\.json"),
@@ -471,8 +475,8 @@ REFUSED = [
     ("a.nml", {}, r"a\.nml is not XML that can be read"),
     ("two.json", {}, r"holds 2 cells \('PV', 'SOM'\); name one: cell_class"),
     ("two.json", {"cell_class": "PVx"}, r"no cell 'PVx' .*Did you mean 'PV'"),
-    ("cell.json", {"cell_class": "PV"}, r"without a label: leave cell_class out"),
-    ("cell.json", {"cell_args": [1]}, r"takes no arguments: leave cell_args out"),
+    ("cell.json", {"cell_class": "PV"}, r"without a label: leave cell_class \(--cell-class\) out"),
+    ("cell.json", {"cell_args": [1]}, r"takes no arguments: leave cell_args \(--cell-args\) out"),
     ("nothing.json", {}, r"holds no cell: expected"),
     ("empty.json", {}, r"has no sections"),
     ("stim.json", {}, r"artificial cell \(NetStim\)"),
@@ -488,7 +492,7 @@ REFUSED = [
     ("points.json", {}, r"'dend': pt3d must be a list"),
     ("lists.json", {}, r"secLists must be a dictionary"),
     ("bare.json", {}, r"only a morphology"),
-    ("cell.json", {"biophysics": {"x*": {}}}, r"'x\*' fits no section .*'soma', 'dend'"),
+    ("cell.json", {"biophysics": {"x*": {}}}, r"'x\*' fits no section .*soma, dend"),
     ("cell.json", {"biophysics": {"*": {"mech": {}}}}, r"unknown key 'mech'.*Did you mean 'mechs'"),
     ("cell.json", {"biophysics": {"*": {"geom": {"ra": 1}}}}, r"unknown key 'ra'; allowed are Ra"),
     ("cell.json", {"biophysics": {"*": {"mechs": {"pas": 1}}}}, r"pas must be a dictionary"),
@@ -507,6 +511,9 @@ REFUSED = [
     ("stick.hoc", {}, r"template Stick in .* takes 2 arguments, but cell_args has 0"),
     ("stick.hoc", {"cell_args": {"L": 1}}, r"arguments in order; give a list"),
     ("wrong.hoc", {"cell_args": [1, 2]}, r"(?s)wrong\.hoc failed.*syntax error"),
+    ("gated.hoc", {}, r"(?s)nosuch is not a MECHANISM.*give the folder of its \.mod .* --mod"),
+    ("gated.py", {"cell_args": [1]}, r"(?s)density mechanism.*no mod/ beside the file.* --mod"),
+    ("small.swc", {"biophysics": {"basal": {}}}, r"has soma_0, dend_0\.\.2, apic_0\)"),
     ("word.swc", {}, r"line 9: '8 3 a b c d 1' is not a point of SWC"),
     ("kind.swc", {}, r"line 9: .*type 9 is none of 1 \(soma\)"),
     ("parent.swc", {}, r"line 9: .*the parent a point before it"),
@@ -528,3 +535,47 @@ def test_what_cannot_be_read_is_refused_with_the_reason(write, tmp_path, name, o
 def test_biophysics_file_that_is_no_json_is_refused(write):
     with pytest.raises(ModelError, match=r"bio\.json cannot be read as JSON"):
         read_cell(write("cell.json", RULE), biophysics=write("bio.json", "{"))
+
+
+# ---------------------------------------------------------------------- what a file says beside
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "found"),
+    [
+        ("a.hoc", TOP_LEVEL + "celsius = 6.3\nv_init = -65\n", {}, (6.3, -65.0, -65.0)),
+        ("a.hoc", 'load_file("nrngui.hoc")\n' + TEMPLATE, STICK, (None, None, None)),
+        ("a.hoc", "v_init = -80\n" + TOP_LEVEL, {}, (None, -80.0, -80.0)),
+        ("b.py", FUNCTION.replace("= 31", "= 6.3"), {"cell_args": [1]}, (6.3, None, None)),
+    ],
+)
+def test_a_temperature_that_a_file_sets_is_kept(write, name, text, options, found):
+    """Also where it is the one that NEURON starts with; NetPyNE's import drops that."""
+    rule = read_cell(write(name, text), **options).rule
+    own = rule.get("globals", {})
+    soma = rule["secs"]["soma"]
+    assert (own.get("celsius"), own.get("v_init"), soma.get("vinit")) == found
+
+
+def test_nmodl_beside_a_file_that_does_not_compile_is_left_out(write, tmp_path):
+    (tmp_path / "mod").mkdir()
+    write("mod/shared.mod", POINTS["shared.mod"])
+    write("mod/wrong.mod", POINTS["own.mod"].replace("SOLVE run", "SOLVE walk"))
+    cell = read_cell(write("pointed.py", POINT_CELL), cell_args=["SharedVoltage"], soma="sec")
+    assert cell.mod == str(tmp_path / "mod")
+    assert cell.notices[0].startswith("wrong.mod: left out, since it does not compile: line 6")
+
+
+def test_sections_that_no_pattern_fits_are_said(write):
+    some = {"soma*": PASSIVE["*"], "dend*": PASSIVE["*"]}
+    notices = read_cell(write("small.swc", SWC), biophysics=some).notices
+    assert "biophysics: no pattern fits 1 of 5 sections (apic_0), which have no" in notices[0]
+
+
+def test_the_synapses_of_a_saved_network_come_along(write):
+    mechs = {"AMPA": {"mod": "Exp2Syn", "tau1": 0.05, "tau2": 5.3, "e": 0}}
+    params = {"cellParams": {"PV": RULE, "SOM": RULE}, "synMechParams": mechs}
+    saved = {"net": {"params": params}, "simConfig": {"hParams": {"celsius": 37, "v_init": -72}}}
+    cell = read_cell(write("net.json", saved), cell_class="PV")
+    assert cell.syn_mechs == mechs
+    assert cell.rule["globals"] == {"celsius": 37, "v_init": -72}

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import lambertw
 
+from wscale import Rig, list_sites
+from wscale.cells import CellRule
 from wscale.epsp import Protocol, Response, measure
 from wscale.errors import ConfigError
 
@@ -378,3 +380,18 @@ def test_an_epsp_before_a_deeper_undershoot_is_an_epsp():
     response = respond(T, v)
     assert response.epsp_mV > 0.02
     assert response.reason == ""
+
+
+@pytest.mark.usefixtures("own_process_rig")
+def test_a_cell_of_hodgkin_and_huxley_that_fires_on_its_own(load):
+    geom = {"L": 20.0, "diam": 20.0, "nseg": 1, "Ra": 100.0, "cm": 1.0}
+    soma = {"geom": geom, "mechs": {"hh": {"gl": 3e-4, "el": -10.0}}}
+    base = load("PV_simple", dt=0.05, **{"hParams.celsius": 6.3})
+    model = base.with_cell("odd", CellRule({"secs": {"soma": soma}}, (), "odd"))
+    with Rig(model, list_sites(model)) as rig:
+        [response] = rig.respond([(rig.sites[0], 1e-6)])
+        _, v = rig.trace(None)
+    spikes = int(np.count_nonzero((v[1:] >= -20.0) & (v[:-1] < -20.0)))
+    assert spikes > 1
+    assert "the cell fires on its own" in response.reason
+    assert f"it has {spikes} spikes there" in response.reason

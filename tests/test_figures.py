@@ -15,6 +15,7 @@ import pytest
 from conftest import REPO
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from rich.console import Console
@@ -27,7 +28,7 @@ from wscale.errors import ConfigError, SelectionError, TableError
 from wscale.figures import FIGURES, draw, make
 from wscale.figures.data import MissingDataError, read_results
 from wscale.figures.layout import lay_out
-from wscale.figures.scales import SEQUENCE
+from wscale.figures.scales import SEQUENCE, colour_bar, colours, linear_scale, log_scale
 from wscale.figures.style import STATUS
 from wscale.job import run_search
 from wscale.plots import search_figure
@@ -209,7 +210,7 @@ def test_epsp_against_weight_shows_each_site_its_solution_and_its_status(of_grid
     assert [line.get_ydata()[0] for line in axes.get_lines()].count(0.5) == 1  # the target
     ends = [line.get_xydata()[0] for line in axes.get_lines() if line.get_marker() == "^"]
     np.testing.assert_allclose([x for x, _ in ends], 1.9)
-    assert "above_grid (2 sites)" in words(figure)
+    assert "above_grid (2 segments)" in words(figure)
 
 
 def test_the_heat_map_outlines_the_best_weight(of_grid):
@@ -266,7 +267,7 @@ def test_every_status_has_its_own_marker_in_every_figure(of_grid, status):
     marker = STATUS[status][0]
     assert [m for m, _ in STATUS.values()].count(marker) == 1
     for name, what in (
-        ("epsp_weight", f"{status} (1 site)"),
+        ("epsp_weight", f"{status} (1 segment)"),
         ("along_tree", f"{status} (1)"),
         ("morphology", f"{status} (1 segment)"),
         ("heatmap", f"{unsound} (4 grid points)"),
@@ -664,7 +665,8 @@ def test_an_archive_that_is_none_gives_no_advice_to_trust_it(copied):
     del arrays["t_ms"]
     np.savez(copied / "less.npz", **arrays)
     flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 255
+    for place in range(len(whole) // 2, len(whole) // 2 + 300):
+        flipped[place] ^= 255
     for content, problem in (
         (np.random.default_rng(1).bytes(4096), "it is no NumPy archive of arrays"),
         ((copied / "objects.npz").read_bytes(), "it is no NumPy archive of arrays"),
@@ -765,9 +767,9 @@ def test_branches_without_a_value_are_grey_and_their_markers_no_colour_of_a_scal
     cell = with_status(read_results(of_grid, ["PT5B_reduced"])[0], "Bdend", "below_grid")
     axes = next(axes for axes in make(cell, "morphology").axes if not axes.axison)
     [branches] = [c for c in axes.collections if isinstance(c, LineCollection)]
-    colours = [tuple(colour[:3]) for colour in branches.get_colors()]
-    # Adend1 alone has a value; two are above the grid, one below, and the axon was not searched
-    assert [r == g == b for r, g, b in colours].count(False) == 1
+    shades = [tuple(colour[:3]) for colour in branches.get_colors()]
+    # Soma and Adend1 have a value; two are above the grid, one below, the axon was not searched
+    assert [r == g == b for r, g, b in shades].count(False) == 2
     scale = np.array(SEQUENCE["viridis"](np.linspace(0, 1, 256)))[:, :3]
     for status in ("below_grid", "drift", "above_grid", "inexact", "unreachable", "spike"):
         apart = np.abs(scale - to_rgb(STATUS[status][1])).max(axis=1).min()
@@ -804,8 +806,10 @@ def test_the_figure_of_a_search_without_any_weight_says_so(load):
 def test_before_and_after_tells_the_largest_error(of_grid):
     cell = read_results(of_grid, ["PT5B_reduced"])[0]
     network = cell.network.copy()
-    told = [text for text in words(make(cell, "before_after")) if "with weightNorm" in text]
-    assert re.fullmatch(r"with weightNorm, in a NetPyNE network: 0\.5 mV, within 0\.0\d+ %", *told)
+    [told] = [
+        text for text in words(make(cell, "before_after")) if text.startswith("with weightNorm")
+    ]
+    assert re.fullmatch(r"with weightNorm, in a NetPyNE network: 0\.5 mV, within 0\.0\d+ %", told)
     network.loc[network["sec"] == "soma", "epsp_mV"] = 0.5 * 1.0123
     worse = words(make(replace(cell, network=network), "before_after"))
     assert "with weightNorm, in a NetPyNE network: 0.5 mV, within 2 %" in worse
@@ -813,10 +817,11 @@ def test_before_and_after_tells_the_largest_error(of_grid):
 
 def test_traces_say_where_they_are_of_some_segments_only(of_grid):
     cell = read_results(of_grid, ["PT5B_reduced"])[0]
-    assert not any("calibrated segments" in text for text in words(make(cell, "traces")))
+    assert "2 segments without a solved weight not shown" in words(make(cell, "traces"))
     names = ("sec", "segment", "weight_uS", "soma_mV", "soma_epsp_mV", "local_epsp_mV")
     fewer = replace(cell.traces, **{name: getattr(cell.traces, name)[:2] for name in names})
-    assert "2 of 3 calibrated segments" in words(make(replace(cell, traces=fewer), "traces"))
+    told = "2 of 3 calibrated segments; 2 segments without a solved weight not shown"
+    assert told in words(make(replace(cell, traces=fewer), "traces"))
 
 
 def test_the_soma_has_its_name_among_many_branches(of_grid):
@@ -925,3 +930,71 @@ def test_pieces_that_are_not_connected_are_beside_each_other():
     others = [drawing.segments[name, 0] for name in parts]
     piece = drawing.segments["piece", 0]
     assert piece[:, 0].min() > max(line[:, 0].max() for line in others)
+
+
+def test_values_that_differ_little_look_alike():
+    low, high = (
+        to_rgb(c)
+        for c in colours(linear_scale([0.5592, 0.5609], SEQUENCE["viridis"]), (0.5592, 0.5609))
+    )
+    assert np.abs(np.subtract(low, high)).max() < 0.05
+    far = [to_rgb(c) for c in colours(linear_scale([1.0, 2.0], SEQUENCE["viridis"]), (1.0, 2.0))]
+    assert np.abs(np.subtract(*far)).max() > 0.3
+
+
+@pytest.mark.parametrize(("least", "extend"), [(1e-9, "min"), (1e-3, "neither")])
+def test_a_colour_bar_has_a_point_where_values_lie_below_it(least, extend):
+    figure = Figure()
+    scale = log_scale([least, 1.0], SEQUENCE["cividis"], 6)
+    colour_bar(figure, scale, figure.subplots(), "loss (mV²)")
+    assert figure.axes[-1]._colorbar.extend == extend
+
+
+def test_a_best_weight_that_is_not_calibrated_has_a_dashed_frame(of_grid):
+    figure = make(read_results(of_grid, ["PT5B_reduced"])[0], "heatmap")
+    for axes in figure.axes[:2]:
+        black = [p for p in axes.patches if p.get_edgecolor()[:3] == (0.0, 0.0, 0.0)]
+        dashed = [patch.get_linestyle() not in ("-", "solid") for patch in black]
+        assert (len(dashed), dashed.count(True)) == (5, 2)
+    assert "best, not calibrated" in words(figure)
+    assert "best, not calibrated" not in words(
+        make(read_results(of_grid, ["PV_simple"])[0], "heatmap")
+    )
+
+
+def test_capped_segments_are_open_in_the_histogram(of_grid):
+    figure = make(read_results(of_grid, ["PT5B_reduced"])[0], "before_after")
+    side = next(axes for axes in figure.axes if axes.get_xlabel() == "number of segments")
+    filled = [(patch.get_fill(), np.nansum(patch.get_data().values)) for patch in side.patches]
+    assert filled == [(False, 5), (True, 3), (False, 2)]
+
+
+def test_sections_without_a_weight_are_named_above(of_grid):
+    said = words(make(read_results(of_grid, ["PT5B_reduced"])[0], "along_tree"))
+    assert {"soma", "Bdend", "Adend1", "Adend2", "Adend3"} <= set(said)
+
+
+def test_the_somas_line_reaches_what_is_attached_to_it(of_grid):
+    cell = read_results(of_grid, ["PT5B_reduced"])[0]
+    axes = next(axes for axes in make(cell, "morphology").axes if not axes.axison)
+    [branches] = [c for c in axes.collections if isinstance(c, LineCollection)]
+    ends = [tuple(line[-1]) for line in branches.get_segments()]
+    starts = [tuple(line[0]) for line in branches.get_segments()]
+    soma = lay_out(cell.shape).segments["soma", 0]
+    assert tuple(soma[-1]) in ends
+    assert starts.count(tuple(soma[-1])) == 2  # of Bdend and Adend1
+
+
+def test_a_target_beyond_the_responses_is_named_at_the_end_of_the_axis(of_grid):
+    cell = read_results(of_grid, ["PV_simple"])[0]
+    entries = [
+        replace(e, status="above_grid", weight_norm=float("nan"), target_mV=60.0)
+        for e in cell.entries
+    ]
+    far = replace(cell, entries=tuple(entries), network=None)
+    for name in ("epsp_weight", "before_after"):
+        figure = make(far, name)
+        assert "target ↑\n60 mV" in words(figure), name
+        everything, (_, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert -0.01 <= everything.y0 <= everything.y1 <= height + 0.01
+    assert sum(np.nansum(patch.get_data().values) for patch in figure.axes[1].patches) == 2

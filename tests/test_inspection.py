@@ -208,3 +208,39 @@ def test_slowest_component():
     assert slowest_ms(np.exp(-t / 500.0), 0.05, 0.0) is None
     assert slowest_ms(np.full_like(t, np.nan), 0.05, 0.0) is None
     assert slowest_ms(-both, 0.05, 0.0) is None
+
+
+def test_what_is_no_site_is_said_and_every_mechanism_named(load):
+    found = inspect_cell(load("PT5B_reduced", dt=0.05), jobs=2)
+    text = " ".join(printed(found).split())
+    assert found.left_out == ("axon",)
+    assert "sites 5 of 6 segments; left out as axon: axon" in text
+    named = {name for section in found.sections for name in section.mechanisms}
+    assert max(len(section.mechanisms) for section in found.sections) > 3
+    assert all(name in text.partition(" cell ")[0] for name in named)
+    assert "erev_ih -37.0" in text.partition(" globals ")[2].partition("(of the cell rule, ")[0]
+    few = dataclasses.replace(found, jobs=1, dynamics=dataclasses.replace(found.dynamics, spikes=1))
+    assert "1 spike" in printed(few)
+    assert "1 spikes" not in printed(few)
+    assert "1 worker)" in printed(few)
+
+
+def test_an_estimate_is_no_span_from_a_number_to_itself(load):
+    found = inspect_cell(load("PV_simple", dt=0.05), jobs=2)
+    quick = dataclasses.replace(found.dynamics, trial_s=1e-4, build_s=0.0, settling_s=0.0)
+    text = printed(dataclasses.replace(found, dynamics=quick))
+    assert "norm, estimated" in text
+    assert "3 to 3" not in text
+
+
+def test_netpyne_says_no_riddles_of_sections_without_mechanisms(load):
+    """Nor does a synapse that is not activated, and whose mechanism is not there, end it."""
+
+    def strip(model):
+        model.rule["secs"]["dend"]["mechs"] = {}
+        model.net["synMechParams"]["other"] = {"mod": "nosuch", "tau1": 1.0}
+
+    model = edited(load("PV_simple", dt=0.05), strip)
+    found = inspect_cell(Model._checked(model.cell, model.net, model.cfg, model.mod), jobs=2)
+    assert found.validation == ()
+    assert "1 of 3 sections (dend) have no mechanism" in " ".join(found.notices)

@@ -9,12 +9,13 @@ import pytest
 from conftest import REPO
 from rich.console import Console
 
-from wscale import Model, solve
+from wscale import Model, inspect_cell, solve
 from wscale.errors import ConfigError, ModelError
 from wscale.execute import LocalBackend, number_of_jobs
 from wscale.job import load_models, run_search
 from wscale.journal import Journals
 from wscale.limits import Limits
+from wscale.new import new_folder
 from wscale.results import ResultsFolder
 from wscale.settings import SearchSettings
 
@@ -75,6 +76,29 @@ def test_a_cell_that_cannot_be_read_ends_the_reading_of_those_that_wait(monkeypa
     reading.join(120)
     assert not reading.is_alive()
     assert "NOPE" in raised[0]
+
+
+KX = """
+NEURON { SUFFIX kx  USEION k READ ek WRITE ik  RANGE g }
+UNITS { (mV) = (millivolt)  (mA) = (milliamp)  (S) = (siemens) }
+PARAMETER { g = 0.001 (S/cm2) }
+ASSIGNED { v (mV)  ek (mV)  ik (mA/cm2) }
+BREAKPOINT { ik = g * (v - ek) }
+"""
+
+
+def test_models_with_other_mechanisms_are_searched_one_after_another(load, tmp_path):
+    folder = new_folder(tmp_path / "leaky")
+    (folder / "mod").mkdir()
+    (folder / "mod" / "kx.mod").write_text(KX)
+    cell = folder / "cells" / "MyCell.json"
+    rule = json.loads(cell.read_text())
+    rule["secs"]["soma"]["mechs"]["kx"] = {"g": 1e-4}
+    cell.write_text(json.dumps(rule))
+    model, other = load("PV_simple"), Model.from_folder(folder)
+    assert inspect_cell(other, jobs=1).fit
+    first, _, again = (solve(each, jobs=1)[0].table() for each in (model, other, model))
+    assert again.weight_norm == first.weight_norm
 
 
 # ---------------------------------------------------------------------- what is kept

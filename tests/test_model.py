@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -12,7 +13,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import REPO
 
+from wscale.cells import CellFile, CellRule
 from wscale.errors import ConfigError, MechanismError, ModelError
 from wscale.model import Model
 
@@ -28,7 +31,7 @@ from cfg import cfg
 stim = {"type": "NetStim", "start": 700, "interval": 1e10, "number": 1, "noise": 0}
 target = {"source": "NetStim1", "sec": "soma", "loc": 0.5, "synMech": "AMPA", "delay": 1}
 netParams = SimpleNamespace(cellParams={}, popParams={}, stimTargetParams={}, defaultDelay=1)
-secs = {"soma": {"geom": {"L": 20, "nseg": 1}, "topol": {}}}
+secs = {"soma": {"geom": {"L": 20, "nseg": 1}, "topol": {}, "mechs": {"pas": {}}}}
 netParams.cellParams["ball"] = {"secs": secs}
 netParams.popParams["cell"] = {"cellType": "ball", "numCells": 1}
 netParams.synMechParams = {"AMPA": {"mod": "Exp2Syn", "tau1": 0.05, "tau2": 5.3, "e": 0}}
@@ -63,6 +66,11 @@ FOLDERS = {
     "two cells": ("", "netParams.cellParams['stick'] = {'secs': secs}", {}),
     "cell unknown": ("", "", {"cell": "bell"}),
     "cell unknown to netParams": ("cfg.cell = 'ball'", "", {"cell": "bell"}),
+    "two cells, one replaced": (
+        "", "netParams.cellParams['stick'] = {'secs': secs}",
+        {"cell": "stick", "cell_file": CellFile(str(REPO / "cells" / "PV_simple.json"))},
+    ),
+    "network": ("", "netParams.popParams = {'E': {'numCells': 40}, 'I': {'numCells': 10}}", {}),
     "two populations": ("", "netParams.popParams['other'] = {'cellType': 'ball'}", {}),
     "no NetStim1": ("", "netParams.stimSourceParams = {'bkg': stim}", {}),
     "synMech unknown": ("", "target['synMech'] = 'AMPAR'", {}),
@@ -153,9 +161,10 @@ def test_reading_leaves_the_callers_process_alone(tmp_path):
         ("cell unknown", ModelError, r"no cell rule 'bell' \(it has 'ball'\)\. Did you mean"),
         ("cell unknown to netParams", ModelError, r"no cell rule 'bell'.* Did you mean 'ball'"),
         ("two populations", ModelError, r"one population of one cell, but .*'cell': 1, 'other': 1"),
+        ("network", ModelError, r"'E': 40, 'I': 10.*folder beside it: wscale new DIR --cell-file"),
         ("no NetStim1", ModelError, r"stimSourceParams\['NetStim1'\] .*the sources are \['bkg'\]"),
         ("synMech unknown", ModelError, r"synMech 'AMPAR' of NetStim1 .* Did you mean 'AMPA'\?"),
-        ("no soma", ModelError, r"starts with 'soma', but has none among 'body'; rename"),
+        ("no soma", ModelError, r"starts with 'soma', but has none among body; say --soma NAME"),
         ("two somas", ModelError, r"but has \['soma_1', 'soma_2'\] among"),
         ("recordStep", ConfigError, r"recordStep = 0\.06 ms .* multiple of .* 0\.05 is one"),
         ("override unknown", ConfigError, r"no 'hParams\.celcius'\. Did you mean 'celsius'"),
@@ -209,7 +218,7 @@ def test_unknown_cell_of_the_repository_is_named_by_its_own_code(repo):
 @pytest.fixture
 def parts():
     """Return netParams and cfg as NetPyNE keeps them, as far as a model needs them."""
-    secs = {"soma": {"geom": {"L": 20.0, "nseg": 1}, "topol": {}}}
+    secs = {"soma": {"geom": {"L": 20.0, "nseg": 1}, "topol": {}, "mechs": {"pas": {}}}}
     stim = {"type": "NetStim", "start": 700, "interval": 1e10, "number": 1, "noise": 0}
     net = SimpleNamespace(
         cellParams={"ball": {"secs": secs}},
@@ -488,3 +497,45 @@ def test_hash_changes_with_the_mechanisms(parts, tmp_path):
     assert changed(before, model) == {"mechanism_hash", "content_hash"}
     (tmp_path / "a.mod").write_text("NEURON { SUFFIX b }")
     assert changed(model, replace(model)) == {"mechanism_hash", "content_hash"}
+
+
+# ---------------------------------------------------------------------- what is unusual
+
+
+def test_a_cell_file_takes_the_place_of_a_rule_of_several(read, repo):
+    model = read("two cells, one replaced")
+    assert (model.cell, list(model.net["cellParams"])) == ("stick", ["stick"])
+    assert model.rule["secs"].keys() == {"soma", "axon", "dend"}
+
+
+def test_sections_without_a_mechanism_have_a_notice(parts):
+    secs = parts[0].cellParams["ball"]["secs"]
+    secs.update({f"apic_{i}": {"geom": {"nseg": 1}, "mechs": {}} for i in range(3)})
+    secs["point"] = {"geom": {"nseg": 1}, "pointps": {"Izhi": {"mod": "Izhi2007b"}}}
+    [notice] = Model.from_netpyne(*parts).notices
+    assert "3 of 5 sections (apic_0..2) have no mechanism, so no leak" in notice
+
+
+@pytest.mark.parametrize(
+    ("own", "h_params", "notice"),
+    [
+        ({"celsius": 31.0}, {"celsius": 34.0}, "celsius = 31 degC, and is simulated with .* 34 d"),
+        ({"v_init": -70}, {"v_init": -80}, "v_init = -70 mV, .* -80 mV; --cfg hParams.v_init=-70"),
+        ({"celsius": 34}, {"celsius": 34.0}, None),
+        ({"celsius": 31.0}, {}, None),
+    ],
+    ids=str,
+)
+def test_a_temperature_of_the_cell_that_is_not_used_has_a_notice(parts, own, h_params, notice):
+    net, cfg = parts
+    cfg.hParams = h_params
+    model = Model.from_netpyne(net, cfg)
+    rule = {**model.rule, "globals": own}
+    notices = model.with_cell("ball", CellRule(rule, (), "ball.hoc")).notices
+    assert (not notices) if notice is None else re.search(notice, notices[0])
+
+
+def test_code_of_a_folder_that_ends_is_quoted_without_what_python_says_of_us(read):
+    with pytest.raises(ModelError) as caught:
+        read("process dies")
+    assert "RuntimeWarning" not in str(caught.value)

@@ -99,7 +99,7 @@ def test_summary_is_in_words(page, results):
     worst = max(entry["verified"]["largest_error"] for entry in checked.values())
     assert "2 cells, 7 sites: 5 ok, 2 above_grid." in said
     assert "Target: a somatic EPSP of 0.5 mV" in said
-    assert "a grid of 19 weights (0.0001 to 0.0019 uS)" in said
+    assert "a grid of 19 weights (0.1 to 1.9 nS)" in said
     assert "5 of 5 calibrated entries give their target within the tolerance" in said
     assert f"largest error {worst:.1e} of it" in said
     assert "the grid ends too early" in said
@@ -119,8 +119,8 @@ def test_all_entries_are_there(page, results, number, cell):
         if value is None:
             assert row["weightNorm"] == row["weight"] == row["residual"] == ""
         else:
-            assert float(row["weightNorm"]) == pytest.approx(value, rel=1e-5)
-            assert float(row["weight"]) == pytest.approx(0.5 * value, rel=1e-5)
+            assert float(row["weightNorm"]) == pytest.approx(1e3 * value, rel=1e-5)
+            assert float(row["weight"]) == pytest.approx(500 * value, rel=1e-5)
             assert float(row["in network"]) == pytest.approx(0.5, abs=1e-4)
 
 
@@ -132,7 +132,10 @@ def test_distances_and_locations_are_those_of_the_grid(page, results):
     assert {(row[0], float(row[2]), float(row[3])) for row in page.tables["entries-2"][1:]} == there
 
 
-def test_worst_residuals_come_first(page, results):
+def test_worst_residuals_come_first(results, tmp_path, monkeypatch):
+    monkeypatch.setattr("wscale.report.page._FEW_ROWS", 3)
+    page = Page(write_report(results, tmp_path / "page.html"))
+    assert "worst-1" not in page.tables  # of two entries, which are seen at a glance
     table = json.loads((results / "weightNorm" / "PT5B_reduced_weightNorm.json").read_text())
     known = {sec: row[0] for sec, row in table["residual"].items() if row[0] is not None}
     shown = [row[0] for row in page.tables["worst-2"][1:]]
@@ -461,3 +464,100 @@ def test_html_in_data_does_not_run(visit, hostile):
     assert tab.title().startswith("wscale report")
     assert tab.locator("#entries-1 td", has_text="<script>").count() == 1
     assert tab.locator("script").count() == 1
+
+
+# ---------------------------------------------------------------------- what is not whole
+
+
+def _edit(folder, change):
+    """Edit a folder's results.json."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def test_a_run_that_was_killed_does_not_pass_for_whole(copied):
+    def kill(content):
+        content["cells"].pop("PT5B_reduced")
+        content["last_run"].update(finished=None, unfinished=["PT5B_reduced", "PT5B_pyramid"])
+
+    assert "ot finished" not in Page(write_report(copied)).words()
+    _edit(copied, kill)
+    page = Page(write_report(copied))
+    told = "Not finished: PT5B_reduced, PT5B_pyramid; give the search's command again, which"
+    assert f"{told} continues. 1 cell, 2 sites: 2 ok." in page.words()
+    assert "last run ended" not in page.words()
+    alarms = [
+        number for number, (_, given) in enumerate(page.tags) if given.get("class") == "alarm"
+    ]
+    summary = next(n for n, (_, given) in enumerate(page.tags) if given.get("class") == "summary")
+    assert alarms[0] == summary + 1
+    _edit(copied, lambda content: content["last_run"].update(unfinished=[]))
+    assert "Not finished: the last run has not ended; give" in Page(write_report(copied)).words()
+
+
+def test_a_truncated_grid_is_no_report(copied):
+    file = copied / "grid_batch" / "PV_simple.csv"
+    file.write_bytes(file.read_bytes()[:900])
+    with pytest.raises(TableError, match=r"PV_simple\.csv is damaged.*give the search's command"):
+        write_report(copied)
+
+
+def test_files_outside_the_folder_are_not_listed(copied):
+    outside = {
+        "grid": "../../../etc/passwd",
+        "shape": "/etc/passwd",
+        "traces": "C:\\Windows\\win.ini",
+        "weightNorm_pkl": "weightNorm/../../elsewhere.pkl",
+    }
+
+    def change(content):
+        content["cells"]["PV_simple"]["files"].update(outside)
+        content["cells"]["PV_simple"]["files"].pop("traces")
+
+    _edit(copied, change)
+    said = Page(write_report(copied, cells=["PV_simple"])).words()
+    for path in outside.values():
+        assert path not in said
+    assert "verification/PV_simple.csv" in said
+    assert "There is no table that NetPyNE can load" in said
+
+
+def test_no_path_is_refused(results):
+    done = _wscale("report", "")
+    assert (done.returncode, "the results folder is ''" in done.stderr) == (2, True)
+    done = _wscale("report", results, "--out", "")
+    assert (done.returncode, "--out is ''" in done.stderr) == (2, True)
+
+
+def test_ratios_have_no_unit(page):
+    assert "(1)" not in page.words()
+
+
+def test_synapses_and_conditions_are_told(results, copied):
+    said = Page(write_report(copied)).words()
+    synapses = (
+        "Synapse: AMPA, MyExp2SynBB (tau1 = 0.05, tau2 = 5.3, e = 0), weight factor 0.5; NMDA, "
+        "MyExp2SynNMDABB (tau1NMDA = 15, tau2NMDA = 150, e = 0), weight factor 0.5; simulated at "
+        "34 °C, from -80.0 mV, in steps of 0.05 ms."
+    )
+    assert synapses in said
+    assert said.index("Target: a somatic EPSP") < said.index(synapses) < said.index("Method")
+
+    def older(content):
+        content["cells"]["PV_simple"]["provenance"].pop("protocol")
+
+    _edit(copied, older)
+    assert (
+        synapses.replace("Synapse", "Synapse (PT5B_reduced)") in Page(write_report(copied)).words()
+    )
+
+
+def test_weights_are_in_one_unit(page):
+    said = page.words()
+    assert "weightNorm of the calibrated entries: 0.5" in said
+    heads = [name for rows in page.tables.values() for name in rows[0]]
+    assert any("(nS/mV)" in name for name in heads)
+    assert not any("uS" in name for name in heads)
+    assert "The files hold uS/mV" in said

@@ -153,3 +153,27 @@ def test_unknown_labels_and_parameters_are_named_before_anything_is_built(load):
     ):
         with pytest.raises(ModelError, match=message):
             solve(with_synapses(model, SynapseGroup("x", {"a": entry})), jobs=2)
+
+
+def test_a_synmech_without_its_name_is_refused_at_once():
+    with pytest.raises(ConfigError, match=r"NAME= is missing: nmdasyn=nmdasyn,\.\.\. will do"):
+        parse_synmechs(["nmdasyn,tau1=2,tau2=65"])
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        ({}, r"group 'a': synMechs is missing; needed is"),
+        ({"synMechs": ["AMPA"]}, r"synMechs = \['AMPA'\]; needed is"),
+        ({"synMechs": {"AMPA": 1}}, r"synMechs = \{'AMPA': 1\}; needed is"),
+        ({"synMechs": {"AMPA": None}, "target_mV": "0,5"}, r"target_mV = '0,5'; .*with a point"),
+        ({"synMechs": {"AMPA": None}, "weightFactors": 0.5}, r"weightFactors = 0\.5; .*a list"),
+        ({"synMechs": {"AMPA": None}, "target": 1}, r"key 'target'; .*Did you mean 'target_mV'"),
+    ],
+    ids=str,
+)
+def test_a_file_says_what_is_expected_in_a_group(tmp_path, group, message):
+    file = tmp_path / "groups.json"
+    file.write_text(json.dumps({"a": group}))
+    with pytest.raises(ConfigError, match=message):
+        read_groups(file)

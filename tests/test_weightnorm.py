@@ -533,7 +533,7 @@ def test_attack_would_have_made_its_file(tmp_path, attack):
 
 
 def test_a_folder_is_no_table_and_its_tables_are_named(table, tmp_path):
-    with pytest.raises(TableError, match=r"is a folder, not a table; give a \.json or \.pkl file"):
+    with pytest.raises(TableError, match=r"a table is a file: give a \.json or \.pkl file"):
         WeightNormTable.read(tmp_path)
     (tmp_path / "weightNorm").mkdir()
     for label in "abcdef":

@@ -9,7 +9,8 @@ from typing import Any
 
 from wscale.errors import ModelError, closest
 from wscale.jsonfile import read_json
-from wscale.plain import some, to_plain
+from wscale.naming import kinds
+from wscale.plain import to_plain
 
 __all__ = ["add_biophysics"]
 
@@ -19,7 +20,7 @@ _GEOM = {"cm", "Ra", "nseg"}
 
 def add_biophysics(
     source: str, secs: dict[str, Any], given: str | Path | Mapping[str, Any]
-) -> None:
+) -> list[str]:
     """Add mechanisms, ions and membrane to the sections that fit patterns, in place.
 
     Parameters
@@ -31,6 +32,11 @@ def add_biophysics(
     given : path or mapping
         ``{pattern: {"mechs": {...}, "geom": {"cm", "Ra", "nseg"}, "ions": {...}}}``, or the path
         of a JSON file of it.
+
+    Returns
+    -------
+    list of str
+        Notices: sections without a mechanism that no pattern fits.
 
     Raises
     ------
@@ -45,6 +51,7 @@ def add_biophysics(
         where, patterns = str(given), read_json(given, "biophysics file", ModelError)
     if not isinstance(patterns, dict):
         raise ModelError(f"{where} must be {{pattern: {{'mechs': ..., 'geom': ..., 'ions': ...}}}}")
+    reached: set[str] = set()
     for pattern, parts in patterns.items():
         entry = f"{where}: {pattern!r}"
         _known(entry, parts, _PARTS)
@@ -53,9 +60,10 @@ def add_biophysics(
         fitting = [name for name in secs if fnmatchcase(name, pattern)]
         if not fitting:
             raise ModelError(
-                f"{entry} fits no section of {source} (it has {some(secs)})."
+                f"{entry} fits no section of {source} (it has {kinds(secs)})."
                 f"{closest(pattern, secs)}"
             )
+        reached.update(fitting)
         for name in fitting:
             sec = secs[name]
             sec.setdefault("geom", {}).update(parts.get("geom", {}))
@@ -65,6 +73,13 @@ def add_biophysics(
                     sec.setdefault(kind, {}).setdefault(key, {}).update(values)
     for name, sec in secs.items():
         _check_lists(source, name, sec)
+    bare = [name for name, sec in secs.items() if name not in reached and not sec.get("mechs")]
+    if not bare:
+        return []
+    return [
+        f"{where}: no pattern fits {len(bare)} of {len(secs)} sections ({kinds(bare)}), which have "
+        'no mechanism; "*" fits all'
+    ]
 
 
 def _known(where: str, value: Any, allowed: set[str] | None) -> None:

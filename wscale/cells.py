@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ from wscale.biophysics import add_biophysics
 from wscale.errors import ModelError, closest
 from wscale.formulas import check_formulas_of_rule
 from wscale.importer import Arguments, import_cell
-from wscale.jsonfile import parse_json, read_bytes, user_path
+from wscale.jsonfile import read_bytes, user_path
+from wscale.naming import kinds
 from wscale.neuroml import import_neuroml
-from wscale.pickles import load_plain
-from wscale.plain import some, to_plain
 from wscale.rules import check_rule, check_sections, parent_of
+from wscale.stored import choose_stored
 
 __all__ = ["CellFile", "CellRule", "read_cell"]
 
@@ -37,13 +37,17 @@ class CellRule:
     source : str
         The file, and the template, class, function or label in it.
     mod : str or None
-        Folder of NMODL that the cell brings: what became of a NeuroML2 file's channels.
+        Folder of NMODL that the cell brings: ``mod`` beside a file of code, or what became of a
+        NeuroML2 file's channels.
+    syn_mechs : dict
+        The ``synMechParams`` of a saved network that the cell is from.
     """
 
     rule: dict[str, Any]
     notices: tuple[str, ...]
     source: str
     mod: str | None = None
+    syn_mechs: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,19 +146,22 @@ def read_cell(
         )
     content = read_bytes(file, "file", ModelError)
     notices: list[str] = []
-    own_mod = None
+    own_mod: str | None = None
+    syn_mechs: dict[str, Any] = {}
+    if cell_args and suffix in _STORED + _NEUROML:
+        raise ModelError(
+            f"{file} holds data and takes no arguments: leave cell_args (--cell-args) out"
+        )
     if suffix in _STORED:
-        if cell_args:
-            raise ModelError(f"{file} holds data and takes no arguments: leave cell_args out")
-        rule, label = _choose(file, _parsed(file, content), cell_class)
+        rule, label, syn_mechs = choose_stored(file, content, cell_class)
     elif suffix in _NEUROML:
-        if cell_args:
-            raise ModelError(f"{file} holds data and takes no arguments: leave cell_args out")
         found = import_neuroml(file, cell_class, mod)
         rule, label, own_mod = found.rule, found.name, found.mod
         notices += found.notices
     else:
-        rule = import_cell(file.absolute(), cell_class, cell_args, mod)
+        imported = import_cell(file.absolute(), cell_class, cell_args, mod)
+        rule, own_mod = imported.rule, imported.mod
+        notices += imported.notices
         label = "" if suffix == ".swc" else cell_class or ""
         rule = {key: part for key, part in rule.items() if part}
         lists = rule.pop("secLists", {})
@@ -169,57 +176,15 @@ def read_cell(
     if soma is not None:
         notices.append(_rename_soma(source, rule, soma))
     if biophysics is not None:
-        add_biophysics(source, rule["secs"], biophysics)
+        notices += add_biophysics(source, rule["secs"], biophysics)
     check_rule(source, rule["secs"])
     check_formulas_of_rule(source, rule)
     _refuse_bare(source, rule["secs"])
-    return CellRule(rule, (*notices, *_unusual(source, rule["secs"])), source, own_mod)
+    notices += _unusual(source, rule["secs"])
+    return CellRule(rule, tuple(notices), source, own_mod, syn_mechs)
 
 
-# ---------------------------------------------------------------------- reading
-
-
-def _parsed(file: Path, content: bytes) -> Any:
-    """Return the content of a JSON or pickle file, plain."""
-    is_json = file.suffix.lower() == ".json"
-    try:
-        data = parse_json(content) if is_json else load_plain(content)
-        return to_plain(data, file.name)
-    except Exception as error:  # damaged pickles raise nearly anything
-        raise ModelError(
-            f"{file} cannot be read as {'JSON' if is_json else 'a pickle'} of cell parameters: "
-            f"{error or type(error).__name__}"
-        ) from error
-
-
-def _choose(file: Path, data: Any, label: str | None) -> tuple[dict[str, Any], str]:
-    """Return the rule meant in a file, and its label where it has one."""
-    for key in ("net", "params", "netParams", "cellParams"):
-        if isinstance(data, dict) and isinstance(data.get(key), dict) and "secs" not in data:
-            data = data[key]
-    if isinstance(data, dict) and ("secs" in data or isinstance(data.get("cellModel"), str)):
-        if label is not None:
-            raise ModelError(f"{file} holds one cell, without a label: leave cell_class out")
-        return data, ""
-    entries = data if isinstance(data, dict) else {}
-    rules = {
-        name: rule
-        for name, rule in entries.items()
-        if isinstance(rule, dict) and ("secs" in rule or "cellModel" in rule)
-    }
-    if not rules:
-        raise ModelError(
-            f"{file} holds no cell: expected a cellParams rule {{'secs': {{...}}}}, rules by "
-            "label, or a saved network with net.params.cellParams"
-        )
-    if label is None and len(rules) > 1:
-        raise ModelError(f"{file} holds {len(rules)} cells ({some(rules)}); name one: cell_class")
-    chosen = next(iter(rules)) if label is None else label
-    if chosen not in rules:
-        raise ModelError(
-            f"{file} has no cell {chosen!r} (it has {some(rules)}).{closest(chosen, rules)}"
-        )
-    return rules[chosen], chosen
+# ---------------------------------------------------------------------- the rule
 
 
 def _sections(source: str, rule: dict[str, Any]) -> dict[str, Any]:
@@ -255,7 +220,7 @@ def _rename_soma(source: str, rule: dict[str, Any], soma: str) -> str:
     secs = rule["secs"]
     if soma not in secs or (soma != "soma" and "soma" in secs):
         why = "has a section 'soma' already" if soma in secs else f"has no section {soma!r}"
-        raise ModelError(f"{source} {why} (it has {some(secs)}).{closest(soma, secs)}")
+        raise ModelError(f"{source} {why} (it has {kinds(secs)}).{closest(soma, secs)}")
     rule["secs"] = {("soma" if name == soma else name): sec for name, sec in secs.items()}
     for sec in secs.values():
         if sec.get("topol", {}).get("parentSec") == soma:
@@ -268,7 +233,8 @@ def _rename_soma(source: str, rule: dict[str, Any], soma: str) -> str:
 def _refuse_bare(source: str, secs: dict[str, Any]) -> None:
     if not any(sec.get("mechs") or sec.get("pointps") for sec in secs.values()):
         raise ModelError(
-            f"{source} is only a morphology: no section has a mechanism; give biophysics, such as "
+            f"{source} is only a morphology: no section has a mechanism; give biophysics "
+            "(--biophysics FILE), such as "
             '{"*": {"mechs": {"pas": {"g": 3e-5, "e": -70}}, "geom": {"cm": 1, "Ra": 150}}}'
         )
 
@@ -278,11 +244,11 @@ def _unusual(source: str, secs: dict[str, Any]) -> list[str]:
     if not any(name.startswith("soma") for name in secs):
         notices.append(
             f"{source}: no section's name starts with 'soma', which NetPyNE's weightNorm needs; "
-            f"say with soma=... which is the soma (it has {some(secs)})"
+            f"say with --soma NAME (soma) which is the soma (it has {kinds(secs)})"
         )
     roots = [name for name in secs if parent_of(secs, name) is None]
     if len(roots) > 1:
-        notices.append(f"{source}: {len(roots)} sections have no parent: {some(roots)}")
+        notices.append(f"{source}: {len(roots)} sections have no parent: {kinds(roots)}")
     if source.endswith(".swc"):
         notices.append(
             f"{source}: an SWC file says nothing of nseg; sections have 1 segment unless the "

@@ -91,7 +91,9 @@ def check_network(model: Model) -> None:
     if list(sizes.values()) != [1]:
         raise ModelError(
             f"the model must have one population of one cell, but popParams gives {sizes}; "
-            "leave only the calibrated cell, with numCells = 1"
+            "leave only the calibrated cell, with numCells = 1. For a cell of a network, make a "
+            "folder beside it: wscale new DIR --cell-file FILE, where FILE is the cell's own, or "
+            "what netParams.save('./FILE.json') writes, with --cell-class RULE"
         )
     targets = [
         label

@@ -19,6 +19,11 @@ from wscale.orphans import end_with_parent
 
 __all__ = ["answer_parent", "ask_child", "stop_children"]
 
+# Not with -m, since the package imports these modules itself: runpy would warn of a second copy
+_RUN = """import importlib, sys
+module = importlib.import_module(sys.argv[3])
+importlib.import_module("wscale.child").answer_parent(module._answer)"""
+
 _children: set[subprocess.Popen[str]] = set()
 
 
@@ -35,7 +40,7 @@ def ask_child(
     Parameters
     ----------
     module : str
-        Ends with :func:`answer_parent`.
+        Has a function ``_answer``, which takes a request and returns the answer.
     request : mapping
         What JSON can hold.
     cwd : Path
@@ -60,7 +65,7 @@ def ask_child(
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
         answer_file = Path(scratch) / "answer.json"
         run = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(answer_file), str(os.getpid())],
+            [sys.executable, "-P", "-c", _RUN, str(answer_file), str(os.getpid()), module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ __all__ = [
     "ConfigError",
     "MechanismError",
     "ModelError",
+    "OtherMechanismsError",
     "SelectionError",
     "SimulationError",
     "TableError",
@@ -47,6 +48,10 @@ class CompileError(MechanismError):
     def __init__(self, message: str, files: dict[str, str] | None = None) -> None:
         super().__init__(message)  # the one argument with which a worker's error is made again
         self.files = files or {}
+
+
+class OtherMechanismsError(MechanismError):
+    """A process holds other mechanisms, of an earlier model; NEURON cannot unload them."""
 
 
 class SimulationError(WscaleError):

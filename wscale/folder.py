@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wscale.child import answer_parent, ask_child
+from wscale.child import ask_child
 from wscale.errors import ModelError, WscaleError
 from wscale.modfolders import prepare_folders
 from wscale.plain import choose_cell, to_plain
@@ -27,6 +27,8 @@ def read_folder(
     overrides: dict[str, Any] | None = None,
     mod: str | Path | Sequence[str | Path] | None = None,
     mod_exclude: Sequence[str] = (),
+    *,
+    replaced: bool = False,
 ) -> dict[str, Any]:
     """Run a folder's cfg.py and netParams.py and return what they define.
 
@@ -34,12 +36,14 @@ def read_folder(
     ----------
     folder, cell, overrides, mod, mod_exclude
         As in :meth:`wscale.Model.from_folder`.
+    replaced : bool
+        Another cell comes in the place of the folder's, so that none is looked for.
 
     Returns
     -------
     dict
-        ``cell`` (label), ``net``, ``cfg`` (plain dictionaries), ``mod`` (path or None),
-        ``searched`` (the mechanism folders) and ``notices``.
+        ``cell`` (label; None where it is replaced), ``net``, ``cfg`` (plain dictionaries), ``mod``
+        (path or None), ``searched`` (the mechanism folders) and ``notices``.
 
     Raises
     ------
@@ -60,6 +64,7 @@ def read_folder(
     prepared = prepare_folders(folders, mod_exclude) if folders else None
     request = {
         "cell": cell,
+        "replaced": replaced,
         "overrides": {key: to_plain(value, key) for key, value in (overrides or {}).items()},
         "mod": None if prepared is None else prepared.folder,
     }
@@ -84,7 +89,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     apply_overrides(cfg, overrides)
     sys.modules["__main__"].cfg = cfg  # type: ignore[attr-defined]  # as NetPyNE's own loader does
     net = to_plain(vars(_import("netParams")), "netParams")
-    label = choose_cell(getattr(cfg, "cell", cell), net["cellParams"])
+    replaced = request["replaced"]
+    label = None if replaced else choose_cell(getattr(cfg, "cell", cell), net["cellParams"])
     return {"cell": label, "net": net, "cfg": to_plain(vars(cfg), "cfg"), "mod": request["mod"]}
 
 
@@ -104,7 +110,3 @@ def _import(name: str) -> Any:
     if not hasattr(module, name):
         raise ModelError(f"{name}.py in {Path.cwd()} does not define `{name}`")
     return getattr(module, name)
-
-
-if __name__ == "__main__":
-    answer_parent(_answer)

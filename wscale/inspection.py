@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from typing import Any
 from wscale.checks import check_window
 from wscale.dynamics import Dynamics, measure_dynamics
 from wscale.epsp import Protocol
-from wscale.errors import ConfigError, SelectionError, WscaleError
+from wscale.errors import ConfigError, OtherMechanismsError, SelectionError, WscaleError
 from wscale.execute import LocalBackend, number_of_jobs, run_tasks
 from wscale.membrane import MembraneRun
 from wscale.model import Model
+from wscale.naming import many
 from wscale.rig import preflight, release_rig
-from wscale.simulator import import_netpyne, quiet
 from wscale.sites import Site, list_sites, number_of_segments, path_distance_um
+from wscale.validation import complaints
 
 __all__ = ["Dynamics", "Inspection", "SectionInfo", "inspect_cell"]
 
@@ -74,7 +74,8 @@ class Inspection:
     globals : dict
         The rule's globals.
     celsius_degC, v_init_mV : float or None
-        From ``cfg.hParams``; globals of the rule and a section's ``vinit`` take precedence.
+        From ``cfg.hParams``, which NetPyNE takes before the rule's globals; a section's ``vinit``
+        takes precedence over ``v_init``.
     dt_ms, onset_ms, window_ms : float
         Time step, time of the presynaptic spike, and measurement window, ms.
     sites, weights, jobs : int
@@ -87,6 +88,8 @@ class Inspection:
         Why the cell is not fit for calibration.
     dynamics : Dynamics or None
         What was measured (None: the cell could not be simulated).
+    left_out : tuple of str
+        Sections without a site: those of the axon.
     """
 
     cell: str
@@ -107,6 +110,7 @@ class Inspection:
     validation: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     dynamics: Dynamics | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def segments(self) -> int:
@@ -221,6 +225,7 @@ def _describe(model: Model, protocol: Protocol, weights: int, jobs: int) -> Insp
         onset_ms=model.onset_ms,
         window_ms=protocol.window_ms,
         sites=len(sites),
+        left_out=tuple(name for name in secs if sites and name not in {site.sec for site in sites}),
         weights=weights,
         jobs=jobs,
         notices=tuple(notices),
@@ -249,20 +254,12 @@ def _measured(task: tuple[Model, Protocol, Inspection]) -> Inspection:
         problem = preflight(model)
         if problem is not None:
             raise problem
-        found = dataclasses.replace(found, validation=_validation(model))
+        found = dataclasses.replace(found, validation=complaints(model))
         return _judged(model, protocol, found, *measure_dynamics(model, protocol))
+    except OtherMechanismsError:
+        raise
     except (WscaleError, RuntimeError) as error:  # hoc errors are RuntimeErrors
         return dataclasses.replace(found, problems=(f"cannot be simulated: {error}",))
-
-
-def _validation(model: Model) -> tuple[str, ...]:
-    import_netpyne()
-    from netpyne import specs
-    from netpyne.sim import validator
-
-    with quiet():
-        _, failed = validator.validateNetParams(specs.NetParams(copy.deepcopy(model.net)))
-    return tuple(f"{failure.component}: {failure.formattedMessage()}" for failure in failed)
 
 
 def _judged(
@@ -276,14 +273,16 @@ def _judged(
     if drift_mV is None:
         problems.append("the somatic potential is not finite")
     elif spikes and not still:
-        problems.append(f"fires on its own: {spikes} spikes from time 0 to {end_ms:g} ms")
+        problems.append(f"fires on its own: {many(spikes, 'spike')} from time 0 to {end_ms:g} ms")
     elif not still:
         problems.append(
             f"drifts by {drift_mV:.4g} mV within the window (allowed "
             f"{protocol.drift_tolerance_mV:g} mV); a later NetStim1 start may help"
         )
     elif spikes:
-        notices.append(f"{model.cell}: {spikes} spikes while it settles, none in the window")
+        notices.append(
+            f"{model.cell}: {many(spikes, 'spike')} while it settles, none in the window"
+        )
     sections = tuple(
         dataclasses.replace(s, length_um=run.length_um[s.name], rest_mV=run.rest_mV[s.name])
         for s in found.sections

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wscale.inspection import Inspection, SectionInfo
+from wscale.naming import kinds, many
 
 __all__ = ["print_inspection"]
 
@@ -34,25 +35,31 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
 
     console.print(_section_table(i))
     grid = Table.grid(padding=(0, 2))
-    say("cell", f"{i.cell}: {len(i.sections)} sections, {i.segments} segments, {i.sites} sites")
+    parts = f"{many(len(i.sections), 'section')}, {many(i.segments, 'segment')}"
+    say("cell", f"{i.cell}: {parts}")
+    left_out = f"left out as axon: {kinds(i.left_out)}" if i.left_out else ""
+    say("sites", f"{i.sites} of {many(i.segments, 'segment')}", left_out)
     for name, members in i.section_lists.items():
         if members:  # NetPyNE adds empty ones when it imports a cell
-            say(f"list {name}", f"{len(members)} sections")
+            say(f"list {name}", many(len(members), "section"))
     say("mechanisms", ", ".join(f"{name} ({n})" for name, n in i.mechanisms.items()))
     say("synapse", ", ".join(f"{label} ({mod})" for label, mod in i.syn_mechs.items()))
-    say("globals", ", ".join(f"{name} {value}" for name, value in i.globals.items()))
+    if i.globals:  # NetPyNE takes cfg.hParams before these
+        listed = ", ".join(f"{name} {value}" for name, value in i.globals.items())
+        say("globals", f"{listed} (of the cell rule, where cfg.hParams has no other)")
     say("simulated", f"{i.celsius_degC} degC, from {i.v_init_mV} mV, dt {i.dt_ms:g} ms")
     say("measured", f"onset {i.onset_ms:g} ms, window {i.window_ms:g} ms")
     if d is not None:
-        say("drift", _shown(d.drift_mV, ".2g", "mV within the window"), f"{d.spikes} spikes")
+        say("drift", _shown(d.drift_mV, ".2g", "mV within the window"), many(d.spikes, "spike"))
         say("input resistance", _shown(d.input_resistance_MOhm, ".4g", "MOhm at the soma"))
         say("time constant", _shown(d.time_constant_ms, ".3g", "ms at the soma"))
         seconds = f"building {d.build_s:.2g} s, settling {d.settling_s:.2g} s"
         say("took", f"{seconds}, a trial {1000 * d.trial_s:.3g} ms")
     if i.grid_s is not None and i.targeted_s is not None:
-        few, many = i.targeted_s
-        say("grid, estimated", f"{i.grid_s:.0f} s ({i.weights} weights, {i.jobs} workers)")
-        say("norm, estimated", f"{few:.0f} to {many:.0f} s ({i.jobs} workers)")
+        least, most = (f"{seconds:.0f}" for seconds in i.targeted_s)
+        workers, span = many(i.jobs, "worker"), least if least == most else f"{least} to {most}"
+        say("grid, estimated", f"{i.grid_s:.0f} s ({many(i.weights, 'weight')}, {workers})")
+        say("norm, estimated", f"{span} s ({workers})")
     for notice in i.notices:
         say("notice", notice)
     for message in i.validation or ("nothing to complain about",):
@@ -72,16 +79,17 @@ def _section_table(inspection: Inspection) -> Table:
     for number, column in enumerate(
         ("section", "nseg", "length um", "from soma um", "mechanisms", "rest mV")
     ):
-        table.add_column(column, justify="left" if number in (0, 4) else "right")
+        left, wraps = number in (0, 4), number == 4
+        table.add_column(column, justify="left" if left else "right", no_wrap=not wraps)
     for name, family in families.items():
-        many = f" ({len(family)})" if len(family) > 1 else ""
+        size = f" ({len(family)})" if len(family) > 1 else ""
         used = dict.fromkeys(mech for section in family for mech in section.mechanisms)
         table.add_row(
-            name + many,
+            name + size,
             str(sum(section.nseg for section in family)),
             _range((section.length_um for section in family), ".1f"),
             _range((x for s in family for x in (s.nearest_um, s.farthest_um)), ".1f"),
-            ", ".join(used) if len(used) <= 3 else str(len(used)),
+            ", ".join(used),
             _range((section.rest_mV for section in family), ".2f"),
         )
     return table

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale.compiler import neuron_version, site_packages
-from wscale.errors import MechanismError
+from wscale.errors import MechanismError, OtherMechanismsError
 from wscale.library import compile_mechanisms, mechanisms_hash, sources_of
 from wscale.nmodl import listed, mechanism_names
 
@@ -81,7 +81,13 @@ def load_mechanisms(
     texts = {name: _INCLUDE_PATH.sub(b"", present[name][1].encode()) for name in others}
     if names and all(texts.get(name) and texts[name] in data for name in names):
         return library
-    if others or _loaded:
+    if _loaded:
+        raise OtherMechanismsError(
+            f"Cannot load the mechanisms of {folder}: this process has loaded those of "
+            f"{listed(_loaded.values())}, and NEURON cannot unload them. A process holds one set; "
+            f"use a fresh process for another, or for files that were edited since."
+        )
+    if others:
         raise MechanismError(_refusal(folder, others))
     if clash := names & present.keys():
         raise MechanismError(
@@ -193,13 +199,7 @@ def _is_built_in(file: str) -> bool:
 
 
 def _refusal(folder: str | Path, others: Mapping[str, str]) -> str:
-    """Say why a second set of mechanisms cannot be loaded."""
-    if _loaded:
-        return (
-            f"Cannot load the mechanisms of {folder}: this process has loaded those of "
-            f"{listed(_loaded.values())}, and NEURON cannot unload them. A process holds one set; "
-            f"use a fresh process for another, or for files that were edited since."
-        )
+    """Say why mechanisms cannot be loaded beside those that NEURON loaded by itself."""
     places = listed({str(Path(file).parent) for file in others.values()})
     return (
         f"Cannot load the mechanisms of {folder}: NEURON holds others, or other versions of them, "

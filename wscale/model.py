@@ -17,7 +17,9 @@ from wscale.errors import ModelError
 from wscale.folder import read_folder
 from wscale.library import mechanisms_hash
 from wscale.modfolders import prepare_folders
+from wscale.naming import kinds
 from wscale.plain import choose_cell, some, to_plain
+from wscale.remarks import remarks, unused_globals
 from wscale.rules import check_rule
 
 __all__ = ["Model"]
@@ -107,23 +109,26 @@ class Model:
             Files there to leave out: names or shell-style patterns. A file that does not compile
             is left out with a notice.
         cell_file : CellFile, optional
-            A cell that takes the place of the folder's, under the label ``cell``.
+            A cell that takes the place of the folder's, under the label ``cell``; how many rules
+            the folder has does not matter then.
 
         Raises
         ------
         ModelError, ConfigError, MechanismError
             With the file, the value and the remedy.
         """
+        given, replaced = dict(overrides or {}), cell_file is not None
+        own = None if replaced else cell
+        content = read_folder(folder, own, given, mod, mod_exclude, replaced=replaced)
+        label, net, cfg, lib = (content[part] for part in ("cell", "net", "cfg", "mod"))
+        searched = tuple(content["searched"])
         if cell_file is not None:
-            own = cls.from_folder(folder, None, overrides, mod, mod_exclude)
-            return own.with_cell(cell or cell_file.label, cell_file.read(own.mod))
-        content = read_folder(folder, cell, dict(overrides or {}), mod, mod_exclude)
-        model = cls._checked(content["cell"], content["net"], content["cfg"], content["mod"])
-        return replace(
-            model,
-            notices=(*content["notices"], *model.notices),
-            searched=tuple(content["searched"]),
-        )
+            bare = cls(cell or cell_file.label, net, cfg, lib, searched=searched)
+            model = bare.with_cell(bare.cell, cell_file.read(lib))
+        else:
+            model = replace(cls._checked(label, net, cfg, lib), searched=searched)
+        notices = dict.fromkeys((*content["notices"], *model.notices))
+        return replace(model, notices=tuple(notices))
 
     @classmethod
     def from_netpyne(
@@ -168,13 +173,7 @@ class Model:
         check_network(model)
         check_rule(f"cell {cell!r}", secs)
         check_configuration(model)
-        factors = model.stim_target.get("synMechWeightFactor")
-        if len(model.syn_mechs) == 1 and factors not in (None, [1], [1.0]):
-            notices.append(
-                f"{cell}: synMechWeightFactor = {factors} has no effect, since NetPyNE applies it "
-                "only to several synMechs; the weight is that of the one synMech"
-            )
-        return replace(model, notices=tuple(notices))
+        return replace(model, notices=(*notices, *remarks(model)))
 
     def with_net(self, net: dict[str, Any], group: str = "") -> Model:
         """Return this model with another network description, checked; its synapse group's name."""
@@ -196,6 +195,7 @@ class Model:
         rule = deepcopy(cell.rule)
         rule.pop("conds", None)  # the population names the rule by its label
         net["cellParams"] = {label: rule}
+        check_shape(label, net)
         for pop in net["popParams"].values():
             pop["cellType"] = label
         own = replace(self, cell=label, notices=())
@@ -206,7 +206,9 @@ class Model:
             own = replace(own, mod=prepared.folder, searched=(*self.searched, cell.mod))
             left_out = prepared.notices
         changed = own.with_net(net, self.group)
-        return replace(changed, notices=(*cell.notices, *left_out, *changed.notices))
+        unused = unused_globals(changed)
+        notices = dict.fromkeys((*cell.notices, *left_out, *changed.notices, *unused))
+        return replace(changed, notices=tuple(notices))
 
     # ------------------------------------------------------------------ what it holds
 
@@ -305,9 +307,11 @@ def soma_of(secs: Mapping[str, Any], cell: str) -> str:
     if "soma" in somas:
         return "soma"
     if len(somas) != 1:
+        named = next((name for name in secs if name.lower().startswith("soma")), "NAME")
         raise ModelError(
             f"cell {cell!r} needs one section whose name starts with 'soma', but has "
-            f"{somas or 'none'} among {some(secs)}; rename the section that is the soma"
+            f"{somas or 'none'} among {kinds(secs)}; say --soma {named} with the --cell-file, or "
+            "rename the section that is the soma"
         )
     return somas[0]
 

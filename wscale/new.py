@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
 import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from wscale.cells import CellFile
-from wscale.errors import ConfigError
+from wscale.cells import CellFile, CellRule
+from wscale.errors import ConfigError, SimulationError, WscaleError
+from wscale.execute import LocalBackend
 from wscale.library import sources_of
-from wscale.options import (
-    Biophysics,
-    CellArgs,
-    CellClass,
-    CellPath,
-    Soma,
-    arguments_of,
-)
-from wscale.store import make_folder, write_atomically
+from wscale.model import Model
+from wscale.naming import label_of
+from wscale.options import Biophysics, CellArgs, CellClass, ModExclude, Soma, arguments_of, of_cell
+from wscale.plain import is_number
+from wscale.rig import preflight
+from wscale.slots import WorkerDied
+from wscale.synapses import SynapseGroup, with_synapses
 from wscale.voice import AsJson, Quiet, Verbose, print_json, say
 
 __all__ = ["new_command", "new_folder"]
 
 _TEMPLATE = Path(__file__).parent / "template"
+_CELL = "MyCell"
+_GLOBALS = 'cfg.hParams = {"celsius": 34.0, "v_init": -70.0}'  # in the template's cfg.py
+_SYNAPSES = "\nstim = cfg.NetStim1\n"  # what stands behind the synapses in its netParams.py
 
 
-def new_folder(folder: str | Path, cell: CellFile | None = None, mod: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class _Plan:
+    """What a folder will hold, checked before anything is written: files by name, and remarks."""
+
+    files: dict[str, bytes]
+    notices: tuple[str, ...]
+    celsius_degC: float
+    v_init_mV: float
+
+
+def new_folder(
+    folder: str | Path,
+    cell: CellFile | None = None,
+    mod: str | Path | Sequence[str | Path] = (),
+    mod_exclude: Sequence[str] = (),
+) -> Path:
     """Write a model folder that wscale and NetPyNE can run as it is.
 
     Parameters
@@ -37,8 +59,11 @@ def new_folder(folder: str | Path, cell: CellFile | None = None, mod: Path | Non
         Is made; may be there and empty.
     cell : CellFile, optional
         Its cell; by default a soma and a dendrite to begin with.
-    mod : Path, optional
-        NMODL folder that the cell needs; its files are copied to ``mod/``.
+    mod : path or sequence of path, optional
+        NMODL folders that the cell needs; their files are copied to ``mod/``. For a cell that is
+        code: by default ``mod`` beside its file.
+    mod_exclude : sequence of str
+        Files there to leave out: names or shell-style patterns.
 
     Returns
     -------
@@ -49,8 +74,8 @@ def new_folder(folder: str | Path, cell: CellFile | None = None, mod: Path | Non
     ------
     ConfigError
         There is something in it, or it cannot be written.
-    ModelError
-        The cell cannot be used.
+    ModelError, MechanismError
+        The cell cannot be used, or needs mechanisms that are not there. Nothing is written then.
 
     Examples
     --------
@@ -59,49 +84,177 @@ def new_folder(folder: str | Path, cell: CellFile | None = None, mod: Path | Non
     ['cells', 'cfg.py', 'netParams.py']
     """
     folder = Path(folder)
+    _refuse_full(folder)
+    _write(folder, _planned(cell, mod, mod_exclude))
+    return folder
+
+
+def _refuse_full(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already and not empty; choose another name")
-    found = None
+
+
+# ---------------------------------------------------------------------- what it will hold
+
+
+def _planned(
+    cell: CellFile | None, mod: str | Path | Sequence[str | Path], mod_exclude: Sequence[str]
+) -> _Plan:
+    """Read the cell and its mechanisms, and check that they can be simulated."""
+    folders = [mod] if isinstance(mod, str | Path) else list(mod)
+    label = _CELL if cell is None else _label(cell)
+    if cell is None and not folders:
+        return _contents(_CELL, (_TEMPLATE / "cells" / f"{_CELL}.json").read_bytes(), {}, {})
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
+        shutil.copytree(_TEMPLATE, scratch, dirs_exist_ok=True)
+        model = Model.from_folder(scratch, mod=folders or None, mod_exclude=mod_exclude)
+    h_params: dict[str, float] = {}
+    syn_mechs: dict[str, Any] = {}
+    notices = list(model.notices)
     if cell is not None:
-        if not cell.label.isidentifier():
+        if label != cell.label:
+            notices.append(f"the cell {cell.label!r} is called {label} in the folder")
+        found = cell.read(model.mod)
+        h_params, syn_mechs = _taken_globals(found), found.syn_mechs
+        model = model.with_cell(label, found)
+        notices += model.notices
+    model = replace(model, notices=tuple(notices))  # which say what was left out, and why
+    notices += _checked(model, syn_mechs)
+    if syn_mechs:
+        notices.append(
+            f"netParams.py has the network's synapses too ({', '.join(syn_mechs)}): --synmech NAME "
+            "activates them"
+        )
+    rule = json.dumps(model.rule, indent=1).encode()
+    plan = _contents(model.cell, rule, h_params, syn_mechs)
+    if model.mod is not None:
+        sources = sources_of(model.mod)
+        if not sources:
             raise ConfigError(
-                f"the label {cell.label!r} of {cell.path} must be letters, digits and _ for a new "
-                "folder; rename the file"
+                f"{model.mod} has only a compiled library; give the folder of its .mod files with "
+                "--mod, which are copied"
             )
-        found = cell.read(None if mod is None else str(mod))
-    config = (_TEMPLATE / "cfg.py").read_text()
-    make_folder(folder / "cells")
-    if cell is None or found is None:
-        shutil.copy(_TEMPLATE / "cells" / "MyCell.json", folder / "cells")
-    else:
-        config = config.replace('"MyCell"', f'"{cell.label}"')
-        rule = json.dumps(found.rule, indent=1).encode()
-        write_atomically(folder / "cells" / f"{cell.label}.json", rule)
-    for own in (mod, None if found is None else found.mod):
-        if own is not None:
-            make_folder(folder / "mod")
-            for name, content in sources_of(own).items():
-                write_atomically(folder / "mod" / name, content)
-    write_atomically(folder / "cfg.py", config.encode())
-    shutil.copy(_TEMPLATE / "netParams.py", folder)
-    return folder
+        plan.files.update({f"mod/{name}": content for name, content in sources.items()})
+        notices.append(f"mod/ has copies of the NMODL files of {', '.join(model.searched)}")
+    return replace(plan, notices=tuple(dict.fromkeys((*plan.notices, *notices))))
+
+
+def _label(cell: CellFile) -> str:
+    label = label_of(cell.label)
+    if not label.isidentifier():
+        raise ConfigError(
+            f"the label {cell.label!r} of {cell.path} must have letters, digits and _, and must "
+            "not begin with a digit; rename the file"
+        )
+    return label
+
+
+def _taken_globals(cell: CellRule) -> dict[str, float]:
+    """Take temperature and initial potential out of a rule, for cfg.py, where one changes them."""
+    own = cell.rule.get("globals", {})
+    taken = {name: own.pop(name) for name in ("celsius", "v_init") if is_number(own.get(name))}
+    secs = cell.rule["secs"].values()
+    if all(sec.get("vinit") == taken.get("v_init") for sec in secs):
+        for sec in secs:
+            sec.pop("vinit", None)
+    return taken
+
+
+def _checked(model: Model, syn_mechs: dict[str, Any]) -> list[str]:
+    """Raise what would keep the cell from being simulated; return what is wrong with synapses."""
+    models, notices = [model], []
+    for label, entry in syn_mechs.items():
+        try:
+            models.append(with_synapses(model, SynapseGroup("", {label: entry})))
+        except WscaleError as error:
+            notices.append(f"synMech {label} cannot be used: {error}")
+    # In a process of its own, since a worker may hold other mechanisms, and these then
+    try:
+        problem, *others = LocalBackend(1).submit("0", _problems, models, fresh=True).result()
+    except WorkerDied as death:
+        raise SimulationError(f"the cell's mechanisms could not be loaded: {death}") from death
+    if problem is not None:
+        raise problem
+    return notices + [f"a synapse cannot be used yet: {error}" for error in others if error]
+
+
+def _problems(models: Sequence[Model]) -> list[WscaleError | None]:
+    return [preflight(model) for model in models]
+
+
+def _contents(
+    label: str, rule: bytes, h_params: dict[str, float], syn_mechs: dict[str, Any]
+) -> _Plan:
+    """Return the files of a folder without mechanisms."""
+    values = {"celsius": 34.0, "v_init": -70.0, **h_params}
+    config = (_TEMPLATE / "cfg.py").read_text().replace(f'"{_CELL}"', f'"{label}"')
+    config = config.replace(_GLOBALS, f"cfg.hParams = {json.dumps(values)}")
+    net = (_TEMPLATE / "netParams.py").read_text()
+    if syn_mechs:
+        lines = [f"netParams.synMechParams[{k!r}] = {v!r}\n" for k, v in syn_mechs.items()]
+        own = "".join(["\n# Those of the network that the cell is from\n", *lines])
+        net = net.replace(_SYNAPSES, own + _SYNAPSES)
+    files = {"cfg.py": config.encode(), "netParams.py": net.encode(), f"cells/{label}.json": rule}
+    notices = []
+    if h_params:
+        named = " and ".join(f"{name} = {value:g}" for name, value in h_params.items())
+        notices.append(f"{named} are the cell's own, from its file")
+    return _Plan(files, tuple(notices), values["celsius"], values["v_init"])
+
+
+# ---------------------------------------------------------------------- how it comes about
+
+
+def _write(folder: Path, plan: _Plan) -> None:
+    """Write all files, or none."""
+    there, made = folder.exists(), []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in plan.files.items():
+            path = folder / name
+            made.append(folder / Path(name).parts[0])
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        for path in made if there else [folder]:
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise ConfigError(
+            f"model folder {folder} cannot be made: {error.strerror}; choose another name, or make "
+            "room"
+        ) from error
 
 
 def new_command(
     folder: Annotated[Path, typer.Argument(help="The folder to make.")],
-    cell_file: CellPath = None,
+    cell_file: Annotated[
+        str | None,
+        of_cell(
+            "--cell-file",
+            metavar="FILE",
+            help="Its cell: .json or .pkl (cellParams, or a saved network), .hoc, .py, .swc, .nml; "
+            "without, a soma and a dendrite.",
+        ),
+    ] = None,
     cell_class: CellClass = None,
     cell_args: CellArgs = None,
     biophysics: Biophysics = None,
     soma: Soma = None,
     mod: Annotated[
-        Path | None, typer.Option(help="NMODL folder of the cell; its files are copied to mod/.")
+        list[Path] | None,
+        of_cell(
+            metavar="FOLDER",
+            help="NMODL folder of the cell, copied to mod/ (default, for a cell that is code: mod/ "
+            "beside its file); repeat for several.",
+        ),
     ] = None,
+    mod_exclude: ModExclude = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a model folder (cfg.py, netParams.py, cells/) that runs as it is.
+    """Make a model folder (cfg.py, netParams.py, cells/, mod/) that runs as it is.
 
     Example: wscale new my_model && wscale inspect my_model && wscale norm my_model
     """
@@ -111,7 +264,26 @@ def new_command(
         cell = CellFile(cell_file, cell_class, arguments, biophysics, soma)
     elif cell_class or cell_args or biophysics or soma:
         raise ConfigError("--cell-class, --cell-args, --biophysics and --soma need a --cell-file")
-    new_folder(folder, cell, mod)
-    say(f"{folder} is made: look at its cfg.py and netParams.py, then try")
-    say(f"  wscale inspect {folder}\n  wscale norm {folder} --out {folder}_results")
-    print_json({"folder": folder})
+    _refuse_full(folder)
+    plan = _planned(cell, mod or (), mod_exclude or ())
+    _write(folder, plan)
+    for notice in plan.notices:
+        say(f"notice: {notice}")
+    say(
+        f"{folder} is made. It is simulated at {plan.celsius_degC:g} degC from "
+        f"{plan.v_init_mV:g} mV: change hParams in its cfg.py where the channels want others."
+    )
+    place, out = (
+        shlex.quote(str(folder)),
+        shlex.quote(f"{folder}_results" if folder.name else "out"),
+    )
+    say("Look at its cfg.py and netParams.py, then try")
+    say(f"  wscale inspect {place}\n  wscale norm {place} --out {out}")
+    print_json(
+        {
+            "folder": folder,
+            "notices": list(plan.notices),
+            "celsius_degC": plan.celsius_degC,
+            "v_init_mV": plan.v_init_mV,
+        }
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,103 +19,159 @@ from wscale.model import Model
 from wscale.overrides import parse_overrides
 from wscale.synapses import parse_synmechs, read_groups, with_synapses
 
+# Options by what they are about, as --help shows them
+of_cell = partial(typer.Option, rich_help_panel="Cell and mechanisms")
+of_sites = partial(typer.Option, rich_help_panel="Sites")
+of_synapses = partial(typer.Option, rich_help_panel="Synapses and target")
+of_search = partial(typer.Option, rich_help_panel="Search")
+of_workers = partial(typer.Option, rich_help_panel="Workers")
+of_results = partial(typer.Option, rich_help_panel="Results")
+
 Folder = Annotated[Path, typer.Argument(help="Model folder with cfg.py and netParams.py.")]
 Cfg = Annotated[
     list[str] | None,
-    typer.Option("--cfg", help="Override of a cfg value, e.g. dt=0.05 or hParams.celsius=37."),
+    of_cell(
+        "--cfg",
+        metavar="KEY=VALUE",
+        help="Another value in cfg, e.g. dt=0.05 (ms) or hParams.celsius=37; repeat for several.",
+    ),
 ]
 Mod = Annotated[
     list[Path] | None,
-    typer.Option("--mod", help="NMODL folder (default: FOLDER/mod); repeat for several."),
+    of_cell(
+        "--mod", metavar="FOLDER", help="NMODL folder (default: FOLDER/mod); repeat for several."
+    ),
 ]
 ModExclude = Annotated[
     list[str] | None,
-    typer.Option(help="NMODL file to leave out, or a pattern; repeat for several."),
+    of_cell(metavar="FILE", help="NMODL file to leave out, or a pattern; repeat for several."),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Worker processes; -1: all cores.")]
+Jobs = Annotated[
+    int,
+    of_workers(
+        "--jobs",
+        "-j",
+        metavar="NUMBER",
+        help="Worker processes; -1: one a core, -2: one core stays free.",
+    ),
+]
 BackendName = Annotated[
     str,
-    typer.Option(
+    of_workers(
         "--backend",
+        metavar="NAME",
         help="Where: local, dask (a cluster that runs, see --scheduler), or slurm, pbs, sge, lsf "
         "(workers are jobs). All but local: pip install 'wscale\\[cluster]'.",
     ),
 ]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="Dask: the scheduler's address, such as tcp://127.0.0.1:8786, or its file."),
+    of_workers(
+        metavar="ADDRESS",
+        help="Dask: the scheduler's address, such as tcp://127.0.0.1:8786, or its file.",
+    ),
 ]
-Workers = Annotated[int | None, typer.Option(help="Jobs to submit, one worker each.")]
-Queue = Annotated[str | None, typer.Option(help="Their queue or partition.")]
-Walltime = Annotated[str | None, typer.Option(help="Their time limit, such as 02:00:00.")]
+Workers = Annotated[
+    int | None, of_workers(metavar="NUMBER", help="Jobs to submit, one worker each.")
+]
+Queue = Annotated[str | None, of_workers(metavar="NAME", help="Their queue or partition.")]
+Walltime = Annotated[
+    str | None, of_workers(metavar="TIME", help="Their time limit, such as 02:00:00.")
+]
 JobExtra = Annotated[
     list[str] | None,
-    typer.Option(help="A further line of their submission, such as --account=me; repeat."),
+    of_workers(
+        metavar="TEXT", help="A further line of their submission, such as --account=me; repeat."
+    ),
 ]
 Interface = Annotated[
     str | None,
-    typer.Option(
+    of_workers(
+        metavar="NAME",
         help="Network interface by which jobs reach this machine, such as ib0 (default: none, for "
-        "jobs on this machine alone)."
+        "jobs on this machine alone).",
     ),
 ]
 TrialTimeout = Annotated[
     float,
-    typer.Option(
-        help="Longest time of one trial, s; 0: no limit. Making a cell ready may take ten times."
+    of_workers(
+        metavar="s",
+        help="Longest time of one trial, s; 0: no limit. Making a cell ready may take ten times.",
     ),
 ]
 MemoryLimit = Annotated[
-    float | None, typer.Option(help="Largest memory of a worker, GiB (Linux; default: no limit).")
+    float | None,
+    of_workers(metavar="GiB", help="Largest memory of a worker, GiB (Linux; default: no limit)."),
 ]
-Cell = Annotated[str | None, typer.Option("--cell", help="Cell label.")]
+Cell = Annotated[str | None, of_cell("--cell", metavar="LABEL", help="Cell label.")]
 CellPath = Annotated[
     str | None,
-    typer.Option(
+    of_cell(
         "--cell-file",
+        metavar="FILE",
         help="A cell in place of the folder's: .json or .pkl (cellParams), .hoc, .py, .swc, .nml.",
     ),
 ]
 CellClass = Annotated[
     str | None,
-    typer.Option(help="Template, class, function or label in the --cell-file, if several."),
+    of_cell(
+        metavar="NAME", help="Template, class, function or label in the --cell-file, if several."
+    ),
 ]
 CellArgs = Annotated[
-    str | None, typer.Option(help="Its arguments, as JSON: a list, or an object of names.")
+    str | None,
+    of_cell(metavar="JSON", help="Its arguments, as JSON: a list, or an object of names."),
 ]
 Biophysics = Annotated[
     str | None,
-    typer.Option(
+    of_cell(
+        metavar="FILE",
         help="JSON file {pattern: {mechs, geom: {cm, Ra, nseg}, ions}} for the --cell-file, such "
-        "as one that is only a morphology."
+        "as one that is only a morphology.",
     ),
 ]
 Soma = Annotated[
-    str | None, typer.Option(help="Section of the --cell-file that is the soma; renamed so.")
+    str | None,
+    of_cell(metavar="SECTION", help="Section of the --cell-file that is the soma; renamed so."),
 ]
 SynMechs = Annotated[
     list[str] | None,
-    typer.Option(
+    of_synapses(
         "--synmech",
+        metavar="NAME=MOD,...",
         help="What is activated, in place of the model's synapses: NAME=MOD,param=value,... or the "
         "NAME of one of the model's; repeat for several together.",
     ),
 ]
 Factors = Annotated[
     str | None,
-    typer.Option(help="Share of the weight for each --synmech, with commas (default: 1 each)."),
+    of_synapses(
+        metavar="NUMBERS",
+        help="Share of the weight for each --synmech, with commas (default: 1 each).",
+    ),
 ]
 Synapses = Annotated[
     Path | None,
-    typer.Option(
+    of_synapses(
+        metavar="FILE",
         help="JSON file of synapse groups, {NAME: {synMechs, weightFactors, target_mV}}: a table "
-        "for each."
+        "for each.",
     ),
 ]
-Group = Annotated[str | None, typer.Option(help="Which group of the --synapses file.")]
-Window = Annotated[float, typer.Option(help="Measurement window after onset, ms.")]
-OneTarget = Annotated[float, typer.Option(help="Target EPSP where the table does not say, mV.")]
-OneTolerance = Annotated[float, typer.Option(help="Largest relative error that counts as met.")]
+Group = Annotated[
+    str | None, of_synapses(metavar="NAME", help="Which group of the --synapses file.")
+]
+Window = Annotated[float, of_search(metavar="ms", help="Measurement window after onset, ms.")]
+OneTarget = Annotated[
+    float | None,
+    of_synapses(
+        metavar="mV",
+        help="Target EPSP (default: that of the table, else of the synapse group, else 0.5).",
+    ),
+]
+OneTolerance = Annotated[
+    float, of_search(metavar="NUMBER", help="Largest relative error that counts as met.")
+]
 
 
 def synapse_groups(
@@ -134,6 +192,13 @@ def synapse_groups(
             group["weightFactors"] = [float(factor) for factor in factors.split(",")]
         except ValueError:
             raise ConfigError(f"--factors {factors!r} must be numbers with commas") from None
+        given, needed = len(group["weightFactors"]), len(group["synMechs"])
+        if given != needed:
+            raise ConfigError(
+                f"--factors {factors!r} has {given}, and --synmech was given {needed} times "
+                f"({', '.join(group['synMechs'])}); give one for each, with commas, such as "
+                f"{','.join(['0.5'] * needed)}"
+            )
     return {"": group}
 
 
@@ -178,6 +243,10 @@ def chosen_model(options: Mapping[str, Any]) -> Model:
 
 def chosen_backend(options: Mapping[str, Any]) -> AbstractContextManager[Backend]:
     """Return the back end that options stand for, as a context manager."""
+    if not 0 <= options["trial_timeout"] < inf:
+        raise ConfigError(
+            f"--trial-timeout {options['trial_timeout']:g} must be a time in s, or 0 for no limit"
+        )
     limits = Limits(options["trial_timeout"] or None, options["memory_limit"])
     names = ("scheduler", "workers", "queue", "walltime", "job_extra", "interface")
     given = {name: options[name] for name in names if options[name]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from numbers import Real
 from typing import Any
 
@@ -11,6 +12,8 @@ from wscale.errors import ConfigError, closest
 from wscale.jsonfile import parse_json
 
 __all__ = ["apply_overrides", "parse_overrides"]
+
+_DEPTH = 4  # levels of a cfg in which a mistyped name is looked for
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
@@ -90,7 +93,8 @@ def apply_overrides(cfg: Any, overrides: Mapping[str, Any]) -> None:
                 known = list(target) if isinstance(target, MutableMapping) else []
                 known = [entry for entry in known if not str(entry).startswith("_")]
                 path = ".".join([*parents, last][: depth + 1])
-                raise ConfigError(f"cfg has no {path!r}.{closest(name, known)}")
+                hint = _deeper(vars(cfg), path) or closest(name, known)
+                raise ConfigError(f"cfg has no {path!r}.{hint}")
             if depth < len(parents):
                 target = target[name]
         old = target[last]
@@ -99,6 +103,29 @@ def apply_overrides(cfg: Any, overrides: Mapping[str, Any]) -> None:
         if _is_number(old) and not _is_number(value):
             raise ConfigError(f"cfg.{key} = {value!r}: a number is needed (it is {old!r} now)")
         target[last] = value
+
+
+def _deeper(values: Mapping[str, Any], name: str) -> str:
+    """Return a hint where a name without its parents is one further down, spelled so or nearly."""
+    paths = list(_paths(values, "")) if "." not in name else []
+    exact = [path for path in paths if path.endswith(f".{name}")]
+    if exact:
+        return f" Did you mean {' or '.join(repr(path) for path in exact[:2])}?"
+    if closest(name, [str(key) for key in values]):
+        return ""
+    lasts = {path.rpartition(".")[2].lower(): path for path in reversed(paths)}
+    near = difflib.get_close_matches(name.lower(), list(lasts), n=1, cutoff=0.7)
+    return f" Did you mean {lasts[near[0]]!r}?" if near else ""
+
+
+def _paths(values: Mapping[str, Any], above: str) -> Iterator[str]:
+    """Yield the dotted names of what is nested, to a depth that configurations have."""
+    for key, value in values.items():
+        path = f"{above}{key}"
+        if above:
+            yield path
+        if isinstance(value, Mapping) and path.count(".") < _DEPTH and not str(key).startswith("_"):
+            yield from _paths(value, f"{path}.")
 
 
 def _is_number(value: Any) -> bool:

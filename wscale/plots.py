@@ -17,7 +17,7 @@ from wscale.store import write_atomically
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_search"]
+__all__ = ["plot_search", "search_figure"]
 
 # Okabe & Ito's colours, distinguishable with all common kinds of colour vision
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -25,10 +25,7 @@ _STYLES = ("-", "--", ":")
 
 
 def plot_search(results: Sequence[GridResult | SolveResult], path: str | Path) -> Path:
-    """Draw weightNorm along the tree, and EPSP against weight where there is a grid.
-
-    One cell: a line or point a site, coloured by its path distance from the soma. Several cells: a
-    colour a cell. The target is a grey line; the solved weights lie on it as points.
+    """Write the figure of a search as PNG.
 
     Parameters
     ----------
@@ -42,6 +39,24 @@ def plot_search(results: Sequence[GridResult | SolveResult], path: str | Path) -
     Path
         The same path.
     """
+    target_path = Path(path)
+    image = io.BytesIO()
+    search_figure(results).savefig(image, format="png", dpi=150)
+    write_atomically(target_path, image.getvalue())
+    return target_path
+
+
+def search_figure(results: Sequence[GridResult | SolveResult]) -> Figure:
+    """Draw weightNorm along the tree, and EPSP against weight where there is a grid.
+
+    One cell: a line or point a site, coloured by its path distance from the soma. Several cells: a
+    colour a cell. The target is a grey line; the solved weights lie on it as points.
+
+    Parameters
+    ----------
+    results : sequence of GridResult or SolveResult
+        One a cell.
+    """
     grids = [result for result in results if isinstance(result, GridResult)]
     figure = Figure(figsize=(10 if grids else 6, 4.2), layout="constrained")
     panels = list(figure.subplots(1, 2 if grids else 1, squeeze=False)[0])
@@ -54,14 +69,21 @@ def plot_search(results: Sequence[GridResult | SolveResult], path: str | Path) -
         _targets(left, results)
         left.set(xlabel="weight (nS)", ylabel="somatic EPSP (mV)")
     right.set(xlabel="path distance from the soma (µm)", ylabel="weightNorm (nS/mV)")
-    right.set_ylim(bottom=0)
+    if any(_solved(result)[0] for result in results):
+        right.set_ylim(bottom=0)
+    else:
+        _say_nothing(right, results)
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
-    target_path = Path(path)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=150)
-    write_atomically(target_path, image.getvalue())
-    return target_path
+    return figure
+
+
+def _say_nothing(axes: Axes, results: Sequence[GridResult | SolveResult]) -> None:
+    """Say that nothing is calibrated where the weights would be."""
+    words = "no segment has a calibrated weight"
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center")
+    farthest = max(site.distance_um for result in results for site, _ in result.solutions)
+    axes.set(xlim=(0.0, farthest or 1.0), ylim=(0.0, 1.0), yticks=[0.0])
 
 
 def _targets(axes: Axes, results: Sequence[GridResult | SolveResult]) -> None:

@@ -56,8 +56,9 @@ def promise_of(
 ) -> Promise:
     """Read a table, and find its targets and its origin.
 
-    A .pkl is entries alone, some of which may hold the cap. Where wscale's .json of the same entries
-    is beside it, that is read: it has targets and provenance, and says which entries promise nothing.
+    A .pkl is entries alone, some of which may hold the cap. Where wscale's .json of the same
+    entries is beside it, that is read: it has targets and provenance, and says which entries
+    promise nothing.
 
     Parameters
     ----------

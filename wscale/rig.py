@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from wscale.checks import check_mechanisms, check_window
 from wscale.epsp import FloatArray, Protocol, Response, measure
-from wscale.errors import SelectionError, WscaleError
+from wscale.errors import OtherMechanismsError, SelectionError, WscaleError
 from wscale.limits import timed
 from wscale.mechanisms import load_mechanisms
 from wscale.model import Model
@@ -277,12 +277,19 @@ def preflight(model: Model) -> WscaleError | None:
 
     Runs in a worker before any simulation, which also imports what it will need. An error is
     returned, not raised, so that it arrives with its own type and message.
+
+    Raises
+    ------
+    OtherMechanismsError
+        This process holds those of an earlier model; a worker is then started anew.
     """
     try:
         import_netpyne()
         if model.mod is not None:
             load_mechanisms(model.mod)
         check_mechanisms(model)
+    except OtherMechanismsError:
+        raise
     except WscaleError as error:
         return error
     return None

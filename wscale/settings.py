@@ -182,7 +182,8 @@ class SearchSettings(BaseModel):
             return CellFile(self.cell_file, *how)
         if any(value is not None for value in how):
             raise ConfigError(
-                "cell_class, cell_args, biophysics and soma say how a cell_file is read; give that"
+                "--cell-class, --cell-args, --biophysics and --soma (cell_class, cell_args, ...) "
+                "say how a cell_file is read; give that with --cell-file"
             )
         return None
 

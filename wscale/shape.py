@@ -20,6 +20,7 @@ from wscale.store import write_atomically
 __all__ = ["Section", "Shape"]
 
 _FORMAT = 1
+_ANEW = "give the search's command again, which writes it anew"
 # NEURON's own where a cell rule says nothing, um
 _LENGTH_um, _DIAMETER_um = 100.0, 500.0
 # For drawing only, where a diameter is a formula
@@ -96,17 +97,19 @@ class Shape:
         TableError
             There is no such file, or it does not hold a shape.
         """
-        content = read_json(path, "shape file", TableError)
         try:
-            if content.pop("wscale_shape", None) != _FORMAT:
+            content = read_json(path, "shape file", TableError)
+        except TableError as error:
+            raise TableError(f"{error}; {_ANEW}") from error
+        try:
+            if not isinstance(content, dict) or content.pop("wscale_shape", None) != _FORMAT:
                 raise ValueError("it is not one of this version of wscale")
             shape: Shape = TypeAdapter(Shape).validate_python(content)
             shape._check()
-        except (ValidationError, ValueError, AttributeError) as error:
+        except (ValidationError, ValueError) as error:
             problem = str(error).splitlines()[0]
             raise TableError(
-                f"{path} does not hold the shape of a cell: {problem}; run the search again, which "
-                "writes it anew"
+                f"{path} does not hold the shape of a cell: {problem}; {_ANEW}"
             ) from error
         return shape
 

@@ -192,7 +192,7 @@ def _checked_locations(locations: Iterable[float | str]) -> list[float]:
         if not 0 < number < 1:
             raise SelectionError(
                 f"location {loc!r} is not inside a section; locations are numbers strictly between "
-                "0 and 1, or 'every' or 'middle'"
+                "0 and 1, with a decimal point (0,5 are two numbers), or 'every' or 'middle'"
             )
         if number in numbers:
             raise SelectionError(f"location {loc!r} is given twice; name each location once")

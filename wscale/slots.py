@@ -31,6 +31,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
+from wscale.errors import OtherMechanismsError
 from wscale.limits import watched
 from wscale.orphans import end_with_parent
 
@@ -42,7 +43,9 @@ _IDLE_s = 300.0
 _LOOK_s = 0.25
 # How long a process may take to be gone once it is killed, s (on a network file system)
 _GONE_s = 5.0
-_WAS_IDLE, _NO_MEMORY = 70, 71  # exit codes of ours
+# Exit codes of ours; the first says that the process has not done what it was asked last, and that
+# another will
+_HAS_ENDED, _NO_MEMORY = 70, 71
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _START = "import sys; sys.path[:] = sys.argv[4:]; from wscale.slots import serve; serve()"
 _CAUSES = {
@@ -137,7 +140,7 @@ class Slot:
             self._end()
         try:
             answer = None
-            while answer is None:  # once more where the process had just ended for idleness
+            while answer is None:  # once more where the process had ended
                 answer = self._running().ask(message)
             succeeded, value = pickle.loads(answer)
         except WorkerDied:
@@ -190,7 +193,7 @@ class _Process:
         return self._process.poll() is not None
 
     def ask(self, message: bytes) -> bytes | None:
-        """Return the answer; None where the process ended for idleness before the call."""
+        """Return the answer; None where the process ended, for idleness or to be started anew."""
         try:
             self._connection.send_bytes(message)
             while not self._connection.poll(_LOOK_s):
@@ -200,7 +203,7 @@ class _Process:
             return self._connection.recv_bytes()
         except (EOFError, OSError):
             code = self._exit_code()
-        if code == _WAS_IDLE:
+        if code == _HAS_ENDED:
             return None
         cause = _CAUSES.get(code) or (f"exit code {code}" if code >= 0 else f"signal {-code}")
         raise WorkerDied(f"its process ended: {cause}")
@@ -243,10 +246,11 @@ def serve() -> None:
     watched(c_double.from_buffer(mmap.mmap(page, mmap.PAGESIZE)))
     os.close(page)
     connection = Connection(descriptor)
-    code = _WAS_IDLE
+    code, used = _HAS_ENDED, False
     try:
         while connection.poll(_IDLE_s):
-            connection.send_bytes(_answer(connection.recv_bytes()))
+            connection.send_bytes(_answer(connection.recv_bytes(), used))
+            used = True
     except (EOFError, OSError):  # the main process is gone
         code = 0
     with suppress(OSError, ValueError):
@@ -254,13 +258,16 @@ def serve() -> None:
     os._exit(code)  # NEURON need not tidy up
 
 
-def _answer(message: bytes) -> bytes:
+def _answer(message: bytes, used: bool) -> bytes:
+    """Return what a call returned or raised; ``used``: there were calls before."""
     try:
         function, args = pickle.loads(message)  # from the process that started this one
         return pickle.dumps((True, function(*args)), pickle.HIGHEST_PROTOCOL)
     except MemoryError:
         os._exit(_NO_MEMORY)  # nothing in this process can be relied on any more
     except BaseException as error:
+        if isinstance(error, OtherMechanismsError) and used:
+            os._exit(_HAS_ENDED)  # a new process holds none
         where = f"In a worker process:\n{traceback.format_exc()}"
         plain: Exception = RuntimeError(f"{type(error).__name__}: {error}")
         if isinstance(error, Exception):

@@ -105,8 +105,12 @@ def solve(
     ----------
     models : Model or sequence of Model
         The cells; their tasks share one pool of workers.
-    sections, locations, exclude
-        Which sites, see :func:`wscale.list_sites`.
+    sections : str or sequence of str, optional
+        Section names, section lists or patterns (``apic*``); default: all but axons.
+    locations : str or sequence of float
+        ``every``: each segment's centre; ``middle``: that of each section; or numbers in (0, 1).
+    exclude : sequence of str
+        Section names, section lists or patterns to leave out.
     targets : Targets or float
         Target EPSPs, mV; negative for IPSPs.
     tolerance : float
@@ -114,9 +118,9 @@ def solve(
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
     jobs : int
-        Number of worker processes, see :func:`wscale.execute.number_of_jobs`.
+        Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
     backend : Backend, optional
-        Other workers than ``jobs`` of this machine, see :class:`wscale.execute.Backend`.
+        Other workers than ``jobs`` of this machine: a :class:`wscale.execute.Backend`.
     journals : Journals, optional
         Keeps outcomes in a results folder as they come, and continues from there.
     on_result : callable, optional

@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, closest
 from wscale.formulas import check_formula
 from wscale.jsonfile import read_json
 from wscale.model import Model
@@ -115,9 +115,12 @@ def parse_synmechs(texts: Iterable[str]) -> dict[str, dict[str, Any] | None]:
         name, equals, rest = (part.strip() for part in text.partition("="))
         mod, *parameters = (part.strip() for part in rest.split(","))
         pairs = [tuple(part.split("=")) for part in parameters]
-        if not name or (equals and not mod) or any(len(pair) != 2 for pair in pairs):
+        wrong = "," in name or any(len(pair) != 2 for pair in pairs)
+        if not name or (equals and not mod) or wrong:
+            start = name.partition(",")[0]
+            lacking = f" (NAME= is missing: {start}={start},... will do)" if "," in name else ""
             raise ConfigError(
-                f"synMech {text!r} is not NAME=MOD,param=value,...; write for example "
+                f"synMech {text!r} is not NAME=MOD,param=value,...{lacking}; write for example "
                 "GABA=Exp2Syn,tau1=0.07,tau2=18.2,e=-80, or AMPA for the model's own"
             )
         if name in found:
@@ -148,7 +151,37 @@ def read_groups(path: str | Path) -> dict[str, dict[str, Any]]:
         raise ConfigError(f"synapses file {path} must map group names to {{{', '.join(_KEYS)}}}")
     if not content:
         raise ConfigError(f"synapses file {path} has no groups")
+    for name, group in content.items():
+        _check_group(f"synapses file {path}: group {name!r}", group)
     return content
+
+
+def _check_group(where: str, group: Mapping[str, Any]) -> None:
+    """Refuse a group of another form, in words that say what is expected."""
+    for key in group:
+        if key not in _KEYS:
+            raise ConfigError(
+                f"{where} has the unknown key {key!r}; allowed are {', '.join(_KEYS)}."
+                f"{closest(key, _KEYS)}"
+            )
+    mechs, factors, target = (group.get(key) for key in _KEYS)
+    if not isinstance(mechs, dict) or not all(isinstance(e, dict | None) for e in mechs.values()):
+        given = f"synMechs = {short(mechs)}" if "synMechs" in group else "synMechs is missing"
+        raise ConfigError(
+            f'{where}: {given}; needed is {{"NAME": {{"mod": "Exp2Syn", "tau1": 0.07, ...}}}}, or '
+            '{"NAME": null} for one of the model'
+        )
+    if factors is not None and not (isinstance(factors, list) and all(map(is_number, factors))):
+        raise ConfigError(
+            f"{where}: weightFactors = {short(factors)}; needed is a list of numbers, one for each "
+            "synMech, such as [0.5, 0.5]"
+        )
+    values = list(target.values()) if isinstance(target, dict) else [target]
+    if target is not None and not all(map(is_number, values)):
+        raise ConfigError(
+            f"{where}: target_mV = {short(target)}; needed is a number of mV, such as 0.5 (with a "
+            'point, without quotes), or {"default": 0.5, "PLACE": 1.0}'
+        )
 
 
 def with_synapses(model: Model, group: SynapseGroup) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from wscale.store import write_atomically
 __all__ = ["Traces"]
 
 _FORMAT = 1
+_ANEW = "give the search's command again with --traces, which writes it anew"
 
 
 @dataclass(frozen=True)
@@ -93,31 +94,33 @@ class Traces:
 
     @classmethod
     def _read(cls, path: Path) -> tuple[Traces, str]:
-        content = read_bytes(path, "file of traces", TableError)
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                if int(archive["wscale_traces"]) != _FORMAT:
-                    raise ValueError("they are not of this version of wscale")
-                identity = str(archive["identity"])
-                given = {entry.name: archive[entry.name] for entry in fields(cls)}
-            return cls._checked(given), identity
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise TableError(
-                f"{path} does not hold traces: {error}; run the search again with --traces, which "
-                "writes it anew"
-            ) from error
+            content = read_bytes(path, "file of traces", TableError)
+        except TableError as error:
+            raise TableError(f"{error}; {_ANEW}") from error
+        try:
+            arrays = _arrays(content, ["identity", *(entry.name for entry in fields(cls))])
+            identity = str(arrays.pop("identity"))
+            return cls._checked(arrays), identity
+        except ValueError as error:
+            raise TableError(f"{path} does not hold traces: {error}; {_ANEW}") from error
 
     @classmethod
     def _checked(cls, given: dict[str, Any]) -> Traces:
         """Return traces of arrays whose shapes fit each other; raise ValueError otherwise."""
+        if given["soma_mV"].ndim != 2:
+            raise ValueError(f"soma_mV has {given['soma_mV'].ndim} dimensions, not 2")
         k, n = given["soma_mV"].shape
-        m = len(given["fixed_sec"])
+        m = given["fixed_sec"].size
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_OF_TRACES, (k,))
         shapes |= dict.fromkeys(_OF_FIXED, (m,))
-        shapes |= {"t_ms": (n,), "arrival_ms": (), "fixed_weight_uS": ()}
+        shapes |= {"soma_mV": (k, n), "t_ms": (n,), "arrival_ms": (), "fixed_weight_uS": ()}
         for name, shape in shapes.items():
-            if given[name].shape != shape:
-                raise ValueError(f"{name} has the shape {given[name].shape}, not {shape}")
+            kinds = "U" if name in _TEXTS else "i" if name in _INDICES else "fi"
+            if given[name].shape != shape or given[name].dtype.kind not in kinds:
+                raise ValueError(f"{name} has the wrong shape or kind")
+            if name in _FINITE and not np.isfinite(given[name]).all():
+                raise ValueError(f"{name} is not finite")
         for name in _TEXTS:
             given[name] = tuple(map(str, given[name]))
         for name in _INDICES:
@@ -130,7 +133,26 @@ class Traces:
         return cls(**given)
 
 
+def _arrays(content: bytes, names: Sequence[str]) -> dict[str, Any]:
+    """Return arrays of a NumPy archive of this format; raise ValueError where it is none."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            if archive.zip.testzip() is not None:  # NumPy does not look at checksums
+                raise ValueError
+            missing = [name for name in ("wscale_traces", *names) if name not in archive]
+            found = {} if missing else {name: archive[name] for name in names}
+            version = None if missing else int(archive["wscale_traces"])
+    except Exception as error:  # a damaged archive raises nearly anything, and advises to trust it
+        raise ValueError("it is no NumPy archive of arrays") from error
+    if missing:
+        raise ValueError(f"it has no {missing[0]}")
+    if version != _FORMAT:
+        raise ValueError("they are not of this version of wscale")
+    return found
+
+
 _TEXTS = ("sec", "fixed_sec", "fixed_status")
 _INDICES = ("segment", "fixed_segment")
+_FINITE = ("arrival_ms", "t_ms", "weight_uS", "soma_mV", "soma_epsp_mV", "local_epsp_mV")
 _OF_TRACES = ("sec", "segment", "weight_uS", "soma_epsp_mV", "local_epsp_mV")
 _OF_FIXED = ("fixed_sec", "fixed_segment", "fixed_epsp_mV", "fixed_status")

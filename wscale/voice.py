@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import math
+from functools import partial
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
 from rich.console import Console
 
-__all__ = ["AsJson", "Quiet", "Verbose", "console", "print_json", "say"]
+__all__ = ["AsJson", "Quiet", "Verbose", "console", "fail", "print_json", "say"]
 
 _quiet = _json = False
 
@@ -35,15 +36,15 @@ def _be_verbose(value: bool) -> bool:
     return value
 
 
+_of_output = partial(typer.Option, rich_help_panel="Output")
+
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet", "-q", help="Print errors only; the exit code tells.", callback=_be_quiet
-    ),
+    _of_output("--quiet", "-q", help="Print errors only; the exit code tells.", callback=_be_quiet),
 ]
 Verbose = Annotated[
     bool,
-    typer.Option(
+    _of_output(
         "--verbose",
         "-v",
         help="Say on stderr what is compiled, found and written, and how workers fare.",
@@ -52,7 +53,7 @@ Verbose = Annotated[
 ]
 AsJson = Annotated[
     bool,
-    typer.Option(
+    _of_output(
         "--json",
         help="Print the outcome as JSON; all else goes to stderr.",
         callback=_be_for_machines,
@@ -68,6 +69,12 @@ def console() -> Console:
 def say(text: str) -> None:
     """Print a line as it is: no markup, no wrapping."""
     console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def fail(kind: str, reason: str) -> None:
+    """Say on stderr what went wrong; to machines, on stdout too."""
+    Console(stderr=True).print(f"{kind}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    print_json({"error": {"type": kind, "message": reason}})
 
 
 def print_json(outcome: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wscale.epsp import Protocol
+from wscale.errors import OtherMechanismsError
 from wscale.limits import Limits, impose, timed
 from wscale.mechanisms import import_neuron
 from wscale.model import Model
@@ -73,7 +74,7 @@ def prepare(key: str, packed: bytes, limits: Limits) -> str | None:
             raise problem
         with timed(preparation=True):
             rig_for(cell.model, cell.sites, cell.protocol)
-    except (MemoryError, OSError):  # of this process or host; another may do better
+    except (MemoryError, OSError, OtherMechanismsError):  # of this process; another does better
         raise
     except Exception as error:  # belongs to the outcome of the cell's sites
         return f"{type(error).__name__}: {error}"

@@ -35,10 +35,13 @@ class Drawn:
         The figures.
     left_out : tuple of str
         What could not be drawn, of figures that were not asked for by name, and why.
+    not_finished : str
+        What the last run has not finished, and what to do; empty where all is there.
     """
 
     files: tuple[Path, ...]
     left_out: tuple[str, ...]
+    not_finished: str = ""
 
 
 def draw(
@@ -90,8 +93,13 @@ def draw(
     >>> [file.name for file in draw(folder, figures=["along_tree"]).files]
     ['PV_simple_along_tree.png']
     """
-    wanted = _chosen("figure", figures, FIGURES)
+    wanted = _chosen("figure", figures, FIGURES) or list(FIGURES)
     kinds = _chosen("format", formats, FORMATS)
+    if not kinds:
+        raise ConfigError(f"--format names no format; allowed are {', '.join(FORMATS)}")
+    if out is not None and not str(out):
+        raise ConfigError("--out is ''; name a folder, or leave it out")
+    from wscale.figures.contents import read_contents
     from wscale.figures.data import MissingDataError, read_results
 
     results = read_results(folder, cells)
@@ -111,6 +119,7 @@ def draw(
     return Drawn(
         tuple(files),
         tuple(f"{name} of {', '.join(of)}: {why}" for (name, why), of in left_out.items()),
+        read_contents(folder).not_finished,
     )
 
 
@@ -155,4 +164,4 @@ def _chosen(what: str, names: Sequence[str], allowed: Sequence[str]) -> list[str
                 f"{what} {name!r} is none of wscale's; allowed are {', '.join(allowed)}."
                 f"{closest(name, allowed)}"
             )
-    return list(dict.fromkeys(names)) or list(allowed)
+    return list(dict.fromkeys(names))

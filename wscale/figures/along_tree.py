@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.transforms import Bbox
 
 from wscale.figures.data import CellResults, Entry
-from wscale.figures.style import BLUE, axes_and_strip, from_soma, new_figure, tidy
+from wscale.figures.style import (
+    BLUE,
+    NOT_CALIBRATED,
+    axes_and_strip,
+    from_soma,
+    new_figure,
+    say,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +50,7 @@ def make(cell: CellResults) -> Figure:
     figure = new_figure(cell, "weightNorm along the tree", 90)
     missing = [(e.distance_um, e.status) for e in cell.entries if e.status != "ok"]
     [axes] = axes_and_strip(figure, missing)
+    strip = figure.axes[-1] if missing else None
     many = len(solved) > _MANY
     branches = _branches(cell)
     axes.add_collection(LineCollection(branches, colors="0.65", linewidths=0.6 if many else 1.0))
@@ -60,10 +69,10 @@ def make(cell: CellResults) -> Figure:
     from_soma(axes, cell)
     axes.set_ylim(0.0, 1.12 * max((e.weight_norm for e in solved), default=1.0))
     tidy(axes, "path distance from the soma (µm)", "weightNorm (nS/mV)")
+    if strip is not None:
+        _label_strip(figure, strip, [e for e in cell.entries if e.status != "ok"])
     if not solved:
-        axes.text(
-            0.5, 0.5, "no segment has a calibrated weight", transform=axes.transAxes, ha="center"
-        )
+        say(axes, NOT_CALIBRATED)
         axes.set_yticks([0.0])
         return figure
     _label(figure, axes, cell, solved, branches)
@@ -113,14 +122,19 @@ def _attached_to(
 def _label(
     figure: Figure, axes: Axes, cell: CellResults, solved: list[Entry], branches: list[Line]
 ) -> None:
-    """Write the names of sections beside their last segments, the longest first, where it fits."""
+    """Write the names of sections beside their last segments, where it fits.
+
+    The soma's comes first, then the longest sections'.
+    """
     figure.draw_without_rendering()  # the layout moves the axes, which decides what fits
     inside = axes.get_window_extent()
     points = axes.transData.transform(_along(branches, solved))
     last = {entry.sec: entry for entry in solved}
     taken: list[Bbox] = []
     step = figure.dpi / 72.0
-    for sec in sorted(last, key=lambda name: -cell.shape.sections[name].L_um):
+    for sec in sorted(
+        last, key=lambda name: (name != cell.shape.soma, -cell.shape.sections[name].L_um)
+    ):
         entry = last[sec]
         for right, up, ha, va in _PLACES:
             text = axes.annotate(
@@ -145,6 +159,42 @@ def _label(
             if free:
                 taken.append(box)
                 break
+            text.remove()
+
+
+def _label_strip(figure: Figure, strip: Axes, unsolved: list[Entry]) -> None:
+    """Name the sections above, beside their last segments, where there is room."""
+    figure.draw_without_rendering()
+    row = {text.get_text().split(" (")[0]: k for k, text in enumerate(strip.get_yticklabels())}
+    points = [(e.distance_um, row[e.status]) for e in unsolved if isfinite(e.distance_um)]
+    marked = strip.transData.transform(points) if points else np.empty((0, 2))
+    step = 3.0 * figure.dpi / 72.0  # half a marker
+    taken: list[Bbox] = []
+    named: set[str] = set()
+    last = {(e.sec, e.status): e for e in unsolved if isfinite(e.distance_um)}
+    for ((sec, status), entry), (right, ha) in product(last.items(), ((4, "left"), (-4, "right"))):
+        if sec in named:
+            continue
+        text = strip.annotate(
+            sec,
+            (entry.distance_um, row[status]),
+            xytext=(right, 0),
+            textcoords="offset points",
+            ha=ha,
+            va="center",
+            fontsize=7,
+            color="0.25",
+        )
+        box, room = text.get_window_extent(), strip.get_window_extent()
+        others = marked[np.abs(marked[:, 1] - (box.y0 + box.y1) / 2) < step]
+        own = strip.transData.transform((entry.distance_um, row[status]))[0]
+        near = (others[:, 0] > box.x0 - step) & (others[:, 0] < box.x1 + step)
+        covered = near & (np.abs(others[:, 0] - own) > 0.1)
+        free = room.x0 <= box.x0 and box.x1 <= room.x1 and not covered.any()
+        if free and not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            named.add(sec)
+        else:
             text.remove()
 
 

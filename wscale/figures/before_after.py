@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import ceil, floor, isfinite, log10, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +11,14 @@ from matplotlib.ticker import MaxNLocator
 from wscale.figures.data import CellResults, MissingDataError
 from wscale.figures.style import (
     BLUE,
+    NOT_CALIBRATED,
     VERMILION,
     axes_and_strip,
     from_soma,
     handle,
     new_figure,
     number,
+    say,
     target_lines,
     tidy,
 )
@@ -70,8 +72,13 @@ def make(cell: CellResults) -> Figure:
             linewidths=0.8,
         )
     from_soma(axes, cell)
+    weight = f"{number(1e3 * fixed.weight_uS)} nS"
     every = [v for values in (before, after) for v in values.values() if isfinite(v)]
     axes.set_ylim(1.1 * min(every, default=0.0), 1.1 * max(every, default=1.0))
+    if not every:
+        also = f"no segment has an {cell.response} at {weight}"
+        say(axes, also if promised else f"{NOT_CALIBRATED};\n{also}")
+        axes.set_yticks([0.0])
     if all(value > 0 for value in every):
         axes.set_ylim(bottom=0.0)
     elif all(value < 0 for value in every):
@@ -81,29 +88,34 @@ def make(cell: CellResults) -> Figure:
     samples = [[v for v in values.values() if isfinite(v)] for values, *_ in parts]
     low, high = axes.get_ylim()
     centre, bin_mV = (cell.targets_mV or [0.0])[0], (high - low) / _BINS
-    bins = centre + bin_mV * (np.arange(-2 * _BINS, 2 * _BINS) - 0.5)
-    drawn = (samples[0], samples[1] + samples[2])
-    for sample, colour, fill in zip(drawn, (VERMILION, BLUE), (False, True), strict=True):
-        side.hist(
-            sample,
-            bins=list(bins),
-            orientation="horizontal",
-            histtype="stepfilled" if fill else "step",
-            color=colour,
-            linewidth=1.0,
-            zorder=1 if fill else 2,
-        )
+    first, last = (int(np.floor((end - centre) / bin_mV)) for end in (low, high))
+    bins = centre + bin_mV * (np.arange(first, last + 3) - 0.5)  # one is about the target
+    for sample, (_, edge, face, _) in zip(samples, parts, strict=True):
+        counts = np.histogram(sample, bins)[0].astype(float)
+        counts[counts == 0] = np.nan  # no line where there is nothing
+        filled = face != "none"
+        if sample:
+            side.stairs(
+                counts,
+                bins,
+                orientation="horizontal",
+                fill=filled,
+                color=edge,
+                linewidth=1.0,
+                zorder=1 if filled else 2,
+            )
+    side.set_xlim(left=0.0, right=None if any(samples) else 1.0)
     side.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    side.set_xlabel("number of segments (1)")
+    side.set_xlabel("number of segments")
     side.tick_params(labelleft=False)
     handles = [
         handle(
             "o",
             VERMILION,
-            f"{1e3 * fixed.weight_uS:.3g} nS in each segment: {_range(samples[0])}",
+            f"{weight} in each segment: {_range(samples[0])}",
             markerfacecolor="none",
         ),
-        handle("o", BLUE, f"with weightNorm{_source(cell)}: {_range(samples[1])}"),
+        handle("o", BLUE, f"with weightNorm{_source(cell)}: {_reached(cell, after, promised)}"),
     ]
     if samples[2]:
         words = f"no calibrated weight, the .pkl holds the cap: {_range(samples[2])}"
@@ -116,9 +128,9 @@ def _after(
     cell: CellResults,
 ) -> tuple[dict[tuple[str, int], float], set[tuple[str, int]]]:
     """Return the EPSP with the table by segment, mV, and the segments that it is calibrated for."""
-    calibrated = {entry.place for entry in cell.entries if entry.status == "ok"}
+    calibrated = {entry.place for entry in cell.solved}
     if cell.network is None:
-        return {e.place: e.epsp_mV for e in cell.entries if e.status == "ok"}, calibrated
+        return {e.place: e.epsp_mV for e in cell.solved}, calibrated
     rows = cell.network[cell.network["status"] == "ok"]
     return (
         {
@@ -131,9 +143,34 @@ def _after(
     )
 
 
+def _reached(
+    cell: CellResults, after: dict[tuple[str, int], float], promised: set[tuple[str, int]]
+) -> str:
+    """Say what calibrated segments give, and how far that is from the target at most."""
+    if not promised:
+        return "no segment is calibrated"
+    found = [(after.get(e.place, nan), e.target_mV) for e in cell.entries if e.place in promised]
+    measured = [(value, target) for value, target in found if isfinite(value) and target]
+    if not measured:
+        return "no EPSP"
+    worst = max(abs(value / target - 1) for value, target in measured)
+    targets = sorted({target for _, target in measured})
+    return f"{_range(targets)}, within {_percent(worst)}"
+
+
+def _percent(share: float) -> str:
+    """Return a share, rounded up to one digit, such as 0.02 % for 0.00013; at least 0.001 %."""
+    percent = max(100 * share, 1e-3)
+    power = 10.0 ** floor(log10(percent))
+    return f"{number(ceil(percent / power - 1e-9) * power)} %"
+
+
 def _source(cell: CellResults) -> str:
     return "" if cell.network is None else ", in a NetPyNE network"
 
 
 def _range(values: list[float]) -> str:
-    return f"{number(min(values))} to {number(max(values))} mV" if values else "no EPSP"
+    if not values:
+        return "no EPSP"
+    ends = dict.fromkeys((number(min(values)), number(max(values))))
+    return f"{' to '.join(ends)} mV"

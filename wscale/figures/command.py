@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,24 +13,34 @@ __all__ = ["plot_command"]
 
 
 def plot_command(
-    results: Annotated[Path, typer.Argument(help="Results folder, as --out of a search named it.")],
+    results: Annotated[
+        str,
+        typer.Argument(metavar="RESULTS", help="Results folder, as --out of a search named it."),
+    ],
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="Cell label (with its synapse group); repeat for several (default: all)."
+            metavar="LABEL",
+            help="Cell label (with its synapse group); repeat for several (default: all).",
         ),
     ] = None,
     figure: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{', '.join(FIGURES)}; repeat for several (default: all that the run allows)."
+            metavar="NAME",
+            help=f"{', '.join(FIGURES)}; repeat for several (default: all that the run allows).",
         ),
     ] = None,
     format: Annotated[  # noqa: A002  # the option's name
-        str, typer.Option(help=f"{', '.join(FORMATS)}, with commas for several.")
+        str,
+        typer.Option(metavar="NAMES", help=f"{', '.join(FORMATS)}, with commas for several."),
     ] = "png",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the figures (default: RESULTS/figures).")
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for the figures (default: RESULTS/figures).",
+        ),
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -54,6 +63,15 @@ def plot_command(
         )
     for reason in drawn.left_out:
         say(f"notice: no {reason}")
+    if drawn.not_finished:
+        say(f"notice: {drawn.not_finished}")
     folders = dict.fromkeys(str(file.parent) for file in drawn.files)
-    say(f"{len(drawn.files)} figures in {', '.join(folders) or 'no folder'}")
-    print_json({"files": list(drawn.files), "left_out": list(drawn.left_out)})
+    count = len(drawn.files)
+    say(f"{count} figure{'' if count == 1 else 's'} in {', '.join(folders) or 'no folder'}")
+    print_json(
+        {
+            "files": list(drawn.files),
+            "left_out": list(drawn.left_out),
+            "not_finished": drawn.not_finished or None,
+        }
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,17 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wscale.errors import ConfigError, SelectionError, TableError, WscaleError, closest
-from wscale.jsonfile import read_bytes, read_json, user_path
+from wscale.errors import ConfigError, SelectionError, WscaleError, closest
+from wscale.figures.checks import read_grid, read_network, read_shape, read_table, read_traces
+from wscale.figures.contents import ANEW, read_contents
 from wscale.shape import Shape
 from wscale.traces import Traces
 from wscale.weightnorm import WeightNormTable
 
 __all__ = ["CellResults", "Entry", "Fixed", "MissingDataError", "read_results"]
-
-# Columns that figures use, of text and of numbers
-_GRID = (("sec", "status"), ("loc", "segment", "distance_um", "weight_uS", "epsp_mV", "loss_mV2"))
-_NETWORK = (("sec", "status"), ("segment", "epsp_mV"))
 
 
 class MissingDataError(WscaleError):
@@ -98,6 +94,11 @@ class CellResults:
     network: pd.DataFrame | None = None
 
     @property
+    def solved(self) -> list[Entry]:
+        """The entries with a calibrated weight."""
+        return [entry for entry in self.entries if entry.status == "ok"]
+
+    @property
     def targets_mV(self) -> list[float]:
         """The target EPSPs, mV, each once."""
         return sorted({e.target_mV for e in self.entries if np.isfinite(e.target_mV)})
@@ -121,7 +122,7 @@ class CellResults:
             return _fixed(traces.fixed_weight_uS, places, traces.fixed_epsp_mV, traces.fixed_status)
         if self.grid is None:
             return None
-        solved = [1e-3 * e.weight_norm * abs(e.target_mV) for e in self.entries if e.status == "ok"]
+        solved = [1e-3 * e.weight_norm * abs(e.target_mV) for e in self.solved]
         weights = np.unique(self.grid["weight_uS"])
         wanted = float(np.median(solved if solved else weights))
         weight = float(weights[np.abs(np.log(weights / wanted)).argmin()])
@@ -177,23 +178,13 @@ def read_results(folder: str | Path, cells: Sequence[str] = ()) -> list[CellResu
     WscaleError
         No results folder, an unknown cell, or a file that is missing or damaged.
     """
-    root = user_path(folder)
-    if not root.is_dir():
-        raise ConfigError(f"there is no results folder {root}; give what --out of a search named")
-    file = root / "results.json"
-    if not file.exists():
-        raise ConfigError(
-            f"{root} holds no results.json, so it is no results folder of a search that has "
-            "finished; give what --out named, or let the search finish"
-        )
-    content = read_json(file, "results file")
-    found = content.get("cells") if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not found:
-        raise ConfigError(f"{file} names no cells; run the search again, which writes it anew")
+    contents = read_contents(folder)
+    root, found = contents.file.parent, contents.cells
     for label in cells:
         if label not in found:
+            why = f" ({contents.not_finished})" if contents.not_finished else ""
             raise SelectionError(
-                f"{root} holds no cell {label!r}; it holds {', '.join(found)}."
+                f"{root} holds no cell {label!r}{why}; it holds {', '.join(found)}."
                 f"{closest(label, found)}"
             )
     return [_read_cell(root, label, found[label]) for label in dict.fromkeys(cells or found)]
@@ -202,27 +193,30 @@ def read_results(folder: str | Path, cells: Sequence[str] = ()) -> list[CellResu
 def _read_cell(root: Path, label: str, entry: Any) -> CellResults:
     files = entry.get("files") if isinstance(entry, dict) else None
     if not isinstance(files, dict) or Path(label).name != label:
-        raise ConfigError(
-            f"{root / 'results.json'}: the entry of {label!r} is damaged; run the search again, "
-            "which writes it anew"
-        )
+        raise ConfigError(f"{root / 'results.json'}: the entry of {label!r} is damaged; {ANEW}")
     if "shape" not in files:
         raise ConfigError(
             f"{root} does not hold the shape of {label}: it is of an earlier version of wscale; "
             "give the search's command again, which adds it without simulating what is there"
         )
-    shape = Shape.read(root / "cells" / f"{label}.json")
-    table = WeightNormTable.read(root / "weightNorm" / f"{label}_weightNorm.json")
-    return CellResults(
-        label,
-        shape,
-        tuple(_entries(table, shape)),
-        _frame(root / "grid_batch" / f"{label}.csv", *_GRID) if "grid" in files else None,
-        Traces.read(root / "traces" / f"{label}.npz") if "traces" in files else None,
-        _frame(root / "verification" / f"{label}.csv", *_NETWORK)
-        if "verification" in files
-        else None,
-    )
+    table = read_table(root / "weightNorm" / f"{label}_weightNorm.json")
+    shape = read_shape(root / "cells" / f"{label}.json", table)
+    given = entry.get("settings")
+    settings = given if isinstance(given, dict) else {}
+    weights, locations = (_length(settings.get(name)) for name in ("weights_uS", "locations"))
+    grid = traces = network = None
+    if "grid" in files:
+        grid = read_grid(root / "grid_batch" / f"{label}.csv", table, weights, locations)
+    if "traces" in files:
+        one = locations is None
+        traces = read_traces(root / "traces" / f"{label}.npz", table, one_a_segment=one)
+    if "verification" in files:
+        network = read_network(root / "verification" / f"{label}.csv", table)
+    return CellResults(label, shape, tuple(_entries(table, shape)), grid, traces, network)
+
+
+def _length(value: Any) -> int | None:
+    return len(value) if isinstance(value, list) else None
 
 
 def _entries(table: WeightNormTable, shape: Shape) -> list[Entry]:
@@ -242,24 +236,3 @@ def _entries(table: WeightNormTable, shape: Shape) -> list[Entry]:
         )
         for sec, segment, weight, status in table.entries()
     ]
-
-
-def _frame(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV file; its columns must be there and of their kinds."""
-    content = read_bytes(path, "results file", TableError)
-    try:
-        frame = pd.read_csv(
-            io.BytesIO(content),
-            usecols=[*texts, *numbers],
-            dtype={**dict.fromkeys(texts, str), **dict.fromkeys(numbers, float)},
-            keep_default_na=False,
-            na_values={name: [""] for name in numbers},
-        )
-        frame["segment"] = frame["segment"].astype(int)
-    except ValueError as error:  # pandas' own errors of reading are of this kind
-        raise TableError(
-            f"{path} is damaged: {error}; give the search's command again, which writes it anew"
-        ) from error
-    if frame.empty:
-        raise TableError(f"{path} is empty; give the search's command again")
-    return frame

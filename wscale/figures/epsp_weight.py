@@ -25,8 +25,9 @@ _MANY = 60
 def make(cell: CellResults) -> Figure:
     """Draw a line a site, coloured by distance; what is not ok has its own marker.
 
-    A site without a calibrated weight has its status at the end of its line; a grid point that is
-    no sound response has its own at the upper edge, at its weight.
+    A site without a calibrated weight has its status at the end of its line, or at its beginning
+    where that exceeds the target; a grid point that is no sound response has its own at the upper
+    edge, at its weight.
     """
     if cell.grid is None:
         raise MissingDataError(
@@ -47,7 +48,7 @@ def make(cell: CellResults) -> Figure:
             linewidths=0.5 if len(lines) > _MANY else 1.0,
         )
     )
-    solved = [entry for entry in cell.entries if entry.status == "ok"]
+    solved = cell.solved
     axes.scatter(
         [entry.weight_norm * abs(entry.target_mV) for entry in solved],
         [entry.epsp_mV for entry in solved],
@@ -66,9 +67,10 @@ def make(cell: CellResults) -> Figure:
     axes.set_ylim(0.0 if (measured >= 0).all() else low, 0.0 if (measured <= 0).all() else high)
     target_lines(axes, cell)
     tidy(axes, "synaptic weight (nS)", f"somatic {cell.response} (mV)")
+    found = f"solved weight ({len(solved)} segment{'s' if len(solved) > 1 else ''})"
     handles = [
-        handle("o", GREY, f"solved weight ({len(solved)} segment{'s' if len(solved) > 1 else ''})"),
-        *status_handles(_mark_unsolved(axes, cell, sites), "site"),
+        *([handle("o", GREY, found)] if solved else []),
+        *status_handles(_mark_unsolved(axes, cell, sites).values(), "segment"),
         *status_handles(_mark_unsound(axes, cell.grid), "grid point"),
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=4)
@@ -94,22 +96,25 @@ def _dot_lone_points(axes: Axes, lines: list[FloatArray], own: list[str]) -> Non
         axes.scatter(weights, responses, c=shades, s=3)
 
 
-def _mark_unsolved(axes: Axes, cell: CellResults, sites: list[pd.DataFrame]) -> list[str]:
-    """Mark the sites without a calibrated weight at the ends of their lines; return statuses."""
+def _mark_unsolved(
+    axes: Axes, cell: CellResults, sites: list[pd.DataFrame]
+) -> dict[tuple[str, int], str]:
+    """Mark segments without a calibrated weight where their lines miss it; return statuses."""
     status_at = {entry.place: entry.status for entry in cell.entries}
-    statuses = []
+    statuses = {}
     for rows in sites:
         first = rows.iloc[0]
-        status = status_at.get((first["sec"], first["segment"]), "ok")
+        place = (first["sec"], first["segment"])
+        status = status_at.get(place, "ok")
         if status == "ok":
             continue
-        statuses.append(status)
+        statuses[place] = status
         sound = rows[
             (rows["status"] == "ok").cumprod().astype(bool)
         ]  # before the first that is not
         if len(sound):
-            last = sound.iloc[-1]
-            mark(axes, status, [1e3 * last["weight_uS"]], [last["epsp_mV"]], zorder=4)
+            point = sound.iloc[0 if status == "below_grid" else -1]
+            mark(axes, status, [1e3 * point["weight_uS"]], [point["epsp_mV"]], zorder=4)
         else:  # nothing was measured: at the lower edge
             _mark_at_edge(axes, status, [1e3 * first["weight_uS"]], 0.0)
     return statuses

@@ -28,7 +28,7 @@ _ROW_mm, _LEAST_mm, _MOST_mm = 4.0, 65.0, 210.0
 _FRAMES = 80
 _LABELS = 9  # weights with a label
 # Losses are drawn over so many decades below the largest
-_DECADES = 5
+_DECADES = 6
 _NO_VALUE = "0.93"
 
 
@@ -54,6 +54,15 @@ def make(cell: CellResults) -> Figure:
     figure = new_figure(cell, "grid search, a row a segment", height)
     left, right = figure.subplots(1, 2, sharey=True)
     weights_nS = 1e3 * table["epsp_mV"].columns.to_numpy(dtype=float)
+    calibrated = {entry.place for entry in cell.solved}
+    places = dict(
+        zip(
+            zip(cell.grid["sec"], cell.grid["loc"], strict=True),
+            zip(cell.grid["sec"], cell.grid["segment"], strict=True),
+            strict=True,
+        )
+    )
+    reached = [places[site] in calibrated for site in sites]
     best = _best(table["loss_mV2"].to_numpy(dtype=float), status)
     for axes, name, label in (
         (left, "epsp_mV", f"somatic {cell.response} (mV)"),
@@ -66,13 +75,18 @@ def make(cell: CellResults) -> Figure:
         axes.pcolormesh(colours, rasterized=True)
         _mark_unsound(axes, status, height)
         colour_bar(figure, scale, axes, label)
-        _outline(axes, best)
+        _outline(axes, best, reached)
         _name_weights(axes, weights_nS)
         tidy(axes, "synaptic weight (nS)", "section" if axes is left else "")
     _name_sections(left, right, sites, height)
     handles = status_handles(status[status != "ok"], "grid point")
-    frame = Patch(facecolor="none", edgecolor="black", label="best weight on the grid")
-    figure.legend(handles=[frame, *handles], loc="outside upper right", ncols=4)
+    frames = [Patch(facecolor="none", edgecolor="black", label="best weight on the grid")]
+    if len(best) <= _FRAMES and any(
+        b is not None and not r for b, r in zip(best, reached, strict=True)
+    ):
+        words = "best, not calibrated"
+        frames.append(Patch(facecolor="none", edgecolor="black", linestyle="--", label=words))
+    figure.legend(handles=[*frames, *handles], loc="outside upper right", ncols=4)
     return figure
 
 
@@ -101,8 +115,11 @@ def _mark_unsound(axes: Axes, status: np.ndarray, height_mm: float) -> None:
         mark(axes, str(name), columns + 0.5, rows + 0.5, size_pt=size, rasterized=len(rows) > 2000)
 
 
-def _outline(axes: Axes, best: list[int | None]) -> None:
-    """Frame the best weight of each row; with many rows, draw the edges of their column alone."""
+def _outline(axes: Axes, best: list[int | None], reached: list[bool]) -> None:
+    """Frame the best weight of each row, dashed where the target is not met there.
+
+    With many rows, the edges of their column alone are drawn.
+    """
     rows = [(row, column) for row, column in enumerate(best) if column is not None]
     if len(best) <= _FRAMES:
         for colour, width in (("white", 2.2), ("black", 1.0)):
@@ -110,6 +127,8 @@ def _outline(axes: Axes, best: list[int | None]) -> None:
                 frame = Rectangle(
                     (column, row), 1, 1, fill=False, edgecolor=colour, linewidth=width, zorder=3
                 )
+                if colour == "black" and not reached[row]:
+                    frame.set_linestyle((0, (3, 2)))
                 frame.set_clip_on(False)
                 axes.add_patch(frame)
         return

@@ -22,7 +22,7 @@ from wscale.figures.scales import (
     log_scale,
     spread_scale,
 )
-from wscale.figures.style import WIDTH_mm, mark, new_figure, status_colour, status_handles
+from wscale.figures.style import WIDTH_mm, mark, new_figure, note, number, status_handles
 from wscale.sites import is_axon
 
 if TYPE_CHECKING:
@@ -55,17 +55,15 @@ def make(cell: CellResults) -> Figure:
     statuses = {e.place: e.status for e in cell.entries if e.status != "ok"}
     below_mm = 32.0 if statuses else 26.0
     figure = new_figure(cell, "along the morphology", tall_mm + below_mm)
-    for number, (axes, (values, scale, label)) in enumerate(
+    for place, (axes, (values, scale, label)) in enumerate(
         zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)
     ):
         painted = {}
         if scale is not None:
             painted = dict(zip(values, colours(scale, values.values()), strict=True))
-        if number == 0:
-            painted = {place: status_colour(s) for place, s in statuses.items()} | painted
         pad = 0.03 * max(width, height)
         _draw(axes, soma, drawing, painted, um_a_mm, (low - pad, high + pad))
-        if number == 0:
+        if place == 0:
             _mark_statuses(axes, drawing, statuses)
         axes.set_aspect("equal")
         axes.set_axis_off()
@@ -79,7 +77,7 @@ def make(cell: CellResults) -> Figure:
     if _leaves(drawing, low, high):
         notes.append("axon not drawn in full")
     notes.append("grey: no value")
-    figure.text(0.99, 0.995, "; ".join(notes), ha="right", va="top", fontsize=7, color="0.35")
+    note(figure, "; ".join(notes))
     handles = status_handles(statuses.values(), "segment")
     if handles:
         figure.legend(handles=handles, loc="outside lower left", ncols=4)
@@ -97,7 +95,7 @@ def _panels(cell: CellResults) -> list[tuple[Values, ScalarMappable | None, str]
     if cell.fixed is not None:
         epsps = {place: v for place, v in cell.fixed.epsp_mV.items() if isfinite(v)}
         if epsps:
-            weight = f"{1e3 * cell.fixed.weight_uS:.3g} nS"
+            weight = f"{number(1e3 * cell.fixed.weight_uS)} nS"
             panels.append(
                 (
                     epsps,
@@ -126,17 +124,19 @@ def _draw(
     um_a_mm: float,
     box: tuple[FloatArray, FloatArray],
 ) -> None:
-    """Draw branches as thick as their diameters say, and the soma as a disc of its own size."""
-    others = [place for place in drawing.segments if place[0] != soma.place[0]]
-    others.sort(key=lambda place: place in painted)  # what has a value is on top
+    """Draw branches as thick as their diameters say, and the soma as a disc of its own size.
+
+    The soma's own line, under the disc, reaches what is attached to its ends.
+    """
+    places = sorted(drawing.segments, key=lambda place: place in painted)  # on top: with a value
     per_um = max(_PT_A_um, _PT_A_MM / um_a_mm)
     lines = axes.add_collection(
         LineCollection(
-            [drawing.segments[place] for place in others],
-            colors=[painted.get(place, _NO_VALUE) for place in others],
+            [drawing.segments[place] for place in places],
+            colors=[painted.get(place, _NO_VALUE) for place in places],
             linewidths=[
                 min(max(per_um * drawing.diameters[place], _THINNEST_pt), _THICKEST_pt)
-                for place in others
+                for place in places
             ],
             capstyle="butt",
         )

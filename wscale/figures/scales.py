@@ -29,6 +29,8 @@ __all__ = [
     "spread_scale",
 ]
 
+# Least span of a linear scale, as a share of its values
+_LEAST_SPAN = 0.2
 # Most labels of a logarithmic axis, and of a colour bar
 _LABELS, _LABELS_OF_BAR = 8, 4
 
@@ -53,8 +55,18 @@ def distance_scale(
 
 
 def colour_bar(figure: Figure, scale: ScalarMappable, axes: Axes, label: str) -> None:
-    """Add a colour bar below axes."""
-    bar = figure.colorbar(scale, ax=axes, label=label, location="bottom", aspect=28, shrink=0.85)
+    """Add a colour bar below axes, with a point where values lie below it."""
+    values, least = scale.get_array(), scale.get_clim()[0]
+    below = values is not None and least is not None and bool((values < 0.999 * least).any())
+    bar = figure.colorbar(
+        scale,
+        ax=axes,
+        label=label,
+        location="bottom",
+        aspect=28,
+        shrink=0.85,
+        extend="min" if below and isinstance(scale.norm, LogNorm) else "neither",
+    )
     bar.outline.set_linewidth(0.4)
     if isinstance(scale.norm, LogNorm):
         low, high = bar.ax.get_xlim()
@@ -82,11 +94,12 @@ def _power(value: float, _: object = None) -> str:
 
 
 def linear_scale(values: Iterable[float], colour_map: Colormap) -> ScalarMappable:
-    """Return what maps finite values to colours."""
+    """Return what maps finite values to colours; those that differ little look alike."""
     given = list(values)
     low, high = (min(given), max(given)) if given else (0.0, 1.0)
-    if high - low <= 1e-9 * abs(high):  # all the same
-        low, high = low - 0.05 * abs(low or 1.0), high + 0.05 * abs(high or 1.0)
+    middle = (low + high) / 2
+    half = max((high - low) / 2, _LEAST_SPAN / 2 * abs(middle)) or 1.0
+    low, high = middle - half, middle + half
     return ScalarMappable(Normalize(low, high), colour_map)
 
 
@@ -103,7 +116,10 @@ def log_scale(values: Iterable[float], colour_map: Colormap, decades: int) -> Sc
     positive = [value for value in values if value > 0] or [1.0]
     high = int(np.ceil(np.log10(max(positive)) - 1e-9))
     low = max(int(np.floor(np.log10(min(positive)))), high - decades)
-    return ScalarMappable(LogNorm(10.0 ** min(low, high - 1), 10.0**high, clip=True), colour_map)
+    norm = LogNorm(10.0 ** min(low, high - 1), 10.0**high, clip=True)
+    scale = ScalarMappable(norm, colour_map)
+    scale.set_array(positive)
+    return scale
 
 
 def colours(scale: ScalarMappable, values: Iterable[float]) -> list[str]:

@@ -24,6 +24,7 @@ __all__ = [
     "BLUE",
     "GREY",
     "MANY",
+    "NOT_CALIBRATED",
     "STATUS",
     "VERMILION",
     "WIDTH_mm",
@@ -32,8 +33,9 @@ __all__ = [
     "handle",
     "mark",
     "new_figure",
+    "note",
     "number",
-    "status_colour",
+    "say",
     "status_handles",
     "styled",
     "target_lines",
@@ -46,10 +48,14 @@ _MM = 1 / 25.4
 _SMALL_pt = 7.0
 # More points or lines than this are drawn smaller
 MANY = 60
+NOT_CALIBRATED = "no segment has a calibrated weight"
 
 # Okabe & Ito's colours, distinguishable with all common kinds of colour vision
-BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#808080"
+
+# Their green is in the middle of the sequences for quantities, and brown in none
+BROWN = "#7F4A12"
 
 # Marker and colour of what is not ok; each differs from the others in both
 STATUS: dict[str, tuple[str, str]] = {
@@ -57,9 +63,9 @@ STATUS: dict[str, tuple[str, str]] = {
     "above_grid": ("^", VERMILION),
     "unreachable": ("X", PURPLE),
     "not_monotone": ("s", SKY),
-    "below_grid": ("v", GREEN),
+    "below_grid": ("v", BROWN),
     "spike": ("*", ORANGE),
-    "drift": ("P", GREEN),
+    "drift": ("P", BROWN),
     "edge": (">", SKY),
     "failed": ("x", BLACK),
     "not_measured": ("|", GREY),
@@ -115,14 +121,29 @@ def tidy(axes: Axes, x: str, y: str) -> None:
     axes.set(xlabel=x, ylabel=y)
 
 
+def say(axes: Axes, words: str) -> None:
+    """Write why there is nothing where values would be."""
+    box = {"facecolor": "white", "edgecolor": "none"}  # a target's line may be behind
+    axes.text(0.5, 0.7, words, transform=axes.transAxes, ha="center", va="center", bbox=box)
+
+
+def note(figure: Figure, words: str) -> None:
+    """Write small words at the upper right, beside the title."""
+    figure.text(0.99, 0.995, words, ha="right", va="top", fontsize=_SMALL_pt, color="0.35")
+
+
 def target_lines(axes: Axes, cell: CellResults) -> None:
-    """Mark the targets, where they are few."""
-    targets = cell.targets_mV
+    """Mark the targets, where they are few; those beyond the axis are named at its end."""
+    targets, (low, high) = cell.targets_mV, axes.get_ylim()
     for target in targets if len(targets) <= 4 else ():
-        axes.axhline(target, color="0.55", linewidth=0.8, linestyle=(0, (4, 2)), zorder=0.5)
+        where, beyond = target, ""
+        if low <= target <= high:
+            axes.axhline(target, color="0.55", linewidth=0.8, linestyle=(0, (4, 2)), zorder=0.5)
+        else:
+            where, beyond = (high, " ↑") if target > high else (low, " ↓")
         axes.annotate(
-            f"target\n{number(target)} mV",
-            (1, target),
+            f"target{beyond}\n{number(target)} mV",
+            (1, where),
             xycoords=("axes fraction", "data"),
             xytext=(3, 0),
             textcoords="offset points",
@@ -161,12 +182,7 @@ def handle(marker: str, colour: str, label: str, **more: Any) -> Line2D:
 
 def number(value: float) -> str:
     """Return a number in words, with the minus sign that the axes have."""
-    return f"{value:.3g}".replace("-", "−")
-
-
-def status_colour(status: str) -> str:
-    """Return the colour of a status."""
-    return STATUS.get(status, _OTHER)[1]
+    return (f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}").replace("-", "−")
 
 
 def mark(axes: Axes, status: str, x: ArrayLike, y: ArrayLike, **more: Any) -> None:

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from wscale.epsp import FloatArray
 from wscale.figures.data import CellResults, MissingDataError
 from wscale.figures.scales import colours, distance_scale, number_decades
-from wscale.figures.style import from_soma, handle, new_figure, target_lines, tidy
+from wscale.figures.style import from_soma, handle, new_figure, note, target_lines, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +38,14 @@ def make(cell: CellResults) -> Figure:
         ]
     )
     figure = new_figure(cell, f"{cell.response}s at the solved weights", 90)
+    solved, traced = cell.solved, len(set(zip(found.sec, found.segment, strict=True)))
+    unsolved = sum(e.status not in ("ok", "not_measured") for e in cell.entries)
+    notes = [f"{traced} of {len(solved)} calibrated segments"] if traced < len(solved) else []
+    if unsolved:
+        notes.append(
+            f"{unsolved} segment{'s' if unsolved > 1 else ''} without a solved weight not shown"
+        )
+    note(figure, "; ".join(notes))
     panels = figure.subplot_mosaic("TA;TR", width_ratios=(1.3, 1))
     left, upper, lower = panels["T"], panels["A"], panels["R"]
     scale = distance_scale(figure, cell, [left, lower, upper], location="bottom", aspect=50)
@@ -77,7 +85,7 @@ def make(cell: CellResults) -> Figure:
     lower.set_ylim(0, 1.05 * max(1.0, float(np.nanmax(soma / local))))
     lower.sharex(upper)
     from_soma(upper, cell)
-    tidy(lower, "path distance from the soma (µm)", "soma / synapse (1)")
+    tidy(lower, "path distance from the soma (µm)", "soma / synapse")
     return figure
 
 

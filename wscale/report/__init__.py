@@ -61,6 +61,8 @@ def write_report(
     from wscale.report.content import read_report
     from wscale.report.page import render
 
+    if out is not None and not str(out):
+        raise ConfigError("--out is ''; name a file, or leave it out")
     report = read_report(folder, cells)
     path = user_path(folder) / "report.html" if out is None else user_path(out)
     if path.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,15 +14,23 @@ __all__ = ["report_command"]
 
 
 def report_command(
-    results: Annotated[Path, typer.Argument(help="Results folder, as --out of a search named it.")],
+    results: Annotated[
+        str,
+        typer.Argument(metavar="RESULTS", help="Results folder, as --out of a search named it."),
+    ],
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="Cell label (with its synapse group); repeat for several (default: all)."
+            metavar="LABEL",
+            help="Cell label (with its synapse group); repeat for several (default: all).",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The page (default: RESULTS/report.html).")
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The page (default: RESULTS/report.html).",
+        ),
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -10,9 +10,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from wscale.figures.checks import read_table
+from wscale.figures.contents import LastRun
 from wscale.figures.data import CellResults, read_results
 from wscale.jsonfile import user_path
-from wscale.report.records import CellRecord, LastRun, Provenance, Settings, read_records
+from wscale.report.records import CellRecord, Provenance, Settings, read_records
 from wscale.weightnorm import WeightNormTable
 
 __all__ = ["CellReport", "Network", "Origin", "Report", "Row", "read_report"]
@@ -28,8 +30,8 @@ class Row:
         Which segment, and where in the section the synapse was.
     distance_um : float or None
         Path distance from the soma, um.
-    weight_norm, weight_uS : float or None
-        uS/mV and uS.
+    weight_norm, weight_nS : float or None
+        nS/mV and nS.
     target_mV, epsp_mV, largest_mV, network_mV : float or None
         Target; EPSP at the solved weight; largest that was seen; in the network; mV.
     residual, error : float or None
@@ -41,7 +43,7 @@ class Row:
     loc: float | None
     distance_um: float | None
     weight_norm: float | None
-    weight_uS: float | None
+    weight_nS: float | None
     target_mV: float | None
     epsp_mV: float | None
     largest_mV: float | None
@@ -160,12 +162,17 @@ class Report:
     cells : tuple of CellReport
         Those that were chosen.
     last_run : LastRun or None
-        When the last search ended.
+        When the last search ended, and what it has not done.
     """
 
     folder: Path
     cells: tuple[CellReport, ...]
     last_run: LastRun | None
+
+    @property
+    def not_finished(self) -> str:
+        """What the last run has not finished, and the remedy; empty where all is there."""
+        return "" if self.last_run is None else self.last_run.not_finished
 
     @property
     def origins(self) -> list[Origin]:
@@ -203,9 +210,9 @@ def read_report(folder: str | Path, cells: Sequence[str] = ()) -> Report:
     WscaleError
         No results folder, an unknown cell, or a file that is missing or damaged.
     """
+    found = read_results(folder, cells)
     root = user_path(folder)
-    found = read_results(root, cells)
-    records, last_run = read_records(root / "results.json", [cell.label for cell in found])
+    records, last_run = read_records(root, [cell.label for cell in found])
     return Report(root, tuple(_cell(root, cell, records[cell.label]) for cell in found), last_run)
 
 
@@ -216,7 +223,7 @@ def _line_by_line(settings: dict[str, Any]) -> str:
 
 
 def _cell(root: Path, results: CellResults, record: CellRecord) -> CellReport:
-    table = WeightNormTable.read(root / "weightNorm" / f"{results.label}_weightNorm.json")
+    table = read_table(root / "weightNorm" / f"{results.label}_weightNorm.json")
     locs = _grid_locs(results)
     network: dict[tuple[str, int], float] = {}
     if results.network is not None:
@@ -255,8 +262,8 @@ def _row(
         segment,
         locs.get(place, _loc(len(table.status[sec]), segment, status, settings)),
         distance if isfinite(distance) else None,
-        weight_norm,
-        None if weight_norm is None or target is None else weight_norm * abs(target),
+        None if weight_norm is None else 1e3 * weight_norm,
+        None if weight_norm is None or target is None else 1e3 * weight_norm * abs(target),
         target,
         entry(table.epsp_mV),
         entry(table.largest_epsp_mV),

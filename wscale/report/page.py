@@ -23,6 +23,8 @@ __all__ = ["render"]
 
 _ASSETS = Path(__file__).parent / "assets"
 _WORST = 5
+# Up to so many entries of a cell are seen at a glance, without tables of the worst and of statuses
+_FEW_ROWS = 10
 
 # The markers of the figures, as characters
 _SIGNS = {
@@ -109,6 +111,7 @@ def render(report: Report, on_cell: Callable[[str], None] | None = None) -> str:
         loading=_loading(report),
         home=report.folder.resolve().name,
         most_worst=_WORST,
+        few=_FEW_ROWS,
         style=Markup(style),  # wscale's own
         script=Markup(script),
         policy=_policy(style, script),
@@ -146,7 +149,7 @@ def _badge_style() -> str:
 
 def _date(report: Report) -> str:
     """Return when the run ended, as a reader writes it; as it stands where it is no ISO date."""
-    if report.last_run is None:
+    if report.last_run is None or report.last_run.finished is None:
         return ""
     found = re.fullmatch(r"(\S{10})T(\d\d:\d\d)(?::\d\d)?\+00:00", report.last_run.finished)
     return f"{found[1]}, {found[2]} UTC" if found else report.last_run.finished

@@ -42,7 +42,7 @@ _WORDS = {
     "heatmap": (
         "The grid search",
         "Somatic {} and squared deviation from the target (loss) of each site (row) and weight "
-        "(column); the best weight of the grid is outlined.",
+        "(column); the best weight of the grid is outlined, dashed where it is not calibrated.",
     ),
     "before_after": (
         "Without and with weightNorm",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from wscale.errors import ConfigError
-from wscale.jsonfile import read_json
+from wscale.figures.contents import ANEW, LastRun, read_contents
 
-__all__ = ["CellRecord", "Checked", "LastRun", "Provenance", "Settings", "read_records"]
+__all__ = ["CellRecord", "Checked", "Protocol", "Provenance", "Settings", "read_records"]
 
 
 class _Record(BaseModel):
@@ -39,6 +39,16 @@ class Settings(_Record):
     cfg: dict[str, Any] = Field(default_factory=dict)
 
 
+class Protocol(_Record):
+    """What the weights belong to: synapses and how the cell was simulated; None: not known."""
+
+    synMechs: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    weightFactors: list[float] = Field(default_factory=list)
+    celsius_degC: float | None = None
+    v_init_mV: float | str | None = None
+    dt_ms: float | None = None
+
+
 class Provenance(_Record):
     """What a table was made with."""
 
@@ -46,10 +56,11 @@ class Provenance(_Record):
     versions: dict[str, str]
     machine: str = ""
     sha256: dict[str, str]
+    protocol: Protocol | None = None
 
 
 class CellRecord(_Record):
-    """The entry of a cell."""
+    """The entry of a cell; ``files`` are those inside the folder."""
 
     files: dict[str, str | None]
     settings: Settings
@@ -61,16 +72,21 @@ class CellRecord(_Record):
     notices: list[str] = Field(default_factory=list)
     verified: Checked | None = None
 
-
-class LastRun(_Record):
-    """The last run of a search into the folder."""
-
-    finished: str
-    wall_seconds: float
-    jobs: int
+    @field_validator("files")
+    @classmethod
+    def _only_inside(cls, files: dict[str, str | None]) -> dict[str, str | None]:
+        return {name: path for name, path in files.items() if path is None or _is_inside(path)}
 
 
-def read_records(file: Path, labels: Sequence[str]) -> tuple[dict[str, CellRecord], LastRun | None]:
+def _is_inside(path: str) -> bool:
+    """Whether a path, of any system, stays in the folder that it is seen from."""
+    posix, windows = PurePosixPath(path), PureWindowsPath(path)
+    return not (posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts))
+
+
+def read_records(
+    folder: Path, labels: Sequence[str]
+) -> tuple[dict[str, CellRecord], LastRun | None]:
     """Return the entries of cells that results.json has, by label, and the last run.
 
     Raises
@@ -78,15 +94,13 @@ def read_records(file: Path, labels: Sequence[str]) -> tuple[dict[str, CellRecor
     ConfigError
         The file is damaged.
     """
-    content = read_json(file, "results file")
+    contents = read_contents(folder)
     try:
-        records = {label: CellRecord.model_validate(content["cells"][label]) for label in labels}
-        last = content.get("last_run")
-        return records, None if last is None else LastRun.model_validate(last)
+        records = {label: CellRecord.model_validate(contents.cells[label]) for label in labels}
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ConfigError(
-            f"{file} is damaged at {where}: {first['msg']}; give the search's command again, which "
-            "writes it anew"
+            f"{contents.file} is damaged at {where}: {first['msg']}; {ANEW}"
         ) from error
+    return records, contents.last_run

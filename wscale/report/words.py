@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from wscale.report.content import CellReport, Network, Report
+from wscale.report.records import Protocol
 
 __all__ = [
     "MEANINGS",
@@ -30,7 +31,7 @@ MEANINGS = {
     "inexact": "Simulated weights lie on both sides of the target, but the response at the solved "
     "weight misses it by more than the tolerance.",
     "above_grid": "The whole grid of weights stays below the target, and a larger weight reaches "
-    "it, or a spike: the grid ends too early.",
+    "it, or a spike: the grid ends too early. A grid of larger weights goes on, or wscale norm.",
     "unreachable": "No weight reaches the target: the synapse saturates.",
     "not_monotone": "The response passes the target only after it has fallen in between: no one "
     "weight can be trusted.",
@@ -123,8 +124,10 @@ def summary(report: Report) -> list[str]:
     """Return the report in a few sentences."""
     cells = report.cells
     return [
+        *([f"N{report.not_finished[1:]}."] if report.not_finished else []),
         _counts_sentence(cells),
         _target_sentence(cells),
+        *_protocol_sentences(cells),
         *_method_sentences(cells),
         _range_sentence(cells),
         _network_summary(cells),
@@ -151,6 +154,43 @@ def _target_sentence(cells: Sequence[CellReport]) -> str:
     return f"Target: a somatic {' or '.join(wanted) or 'EPSP'} for one activation of a synapse."
 
 
+def _protocol_sentences(cells: Sequence[CellReport]) -> list[str]:
+    """Return a sentence for each set of synapses and conditions; none for older files."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        protocol = cell.record.provenance.protocol
+        if protocol is not None:
+            found.setdefault(_protocol_words(protocol), []).append(cell.label)
+    sentences = []
+    for words, labels in found.items():
+        whose = "" if len(labels) == len(cells) else f" ({', '.join(labels)})"
+        if words:
+            sentences.append(f"Synapse{whose}: {words}.")
+    return sentences
+
+
+def _protocol_words(protocol: Protocol) -> str:
+    factors = protocol.weightFactors or [1.0] * len(protocol.synMechs)
+    several = len(protocol.synMechs) > 1
+    synapses = []
+    for (label, given), factor in zip(protocol.synMechs.items(), factors, strict=False):
+        own = [f"{name} = {value}" for name, value in given.items() if name != "mod"]
+        share = f", weight factor {number_text(factor)}" if several else ""
+        detail = f" ({', '.join(own)})" if own else ""
+        synapses.append(f"{label}, {given.get('mod', 'no mod')}{detail}{share}")
+    conditions = [
+        text
+        for text, value in (
+            (f"at {number_text(protocol.celsius_degC)} °C", protocol.celsius_degC),
+            (f"from {protocol.v_init_mV} mV", protocol.v_init_mV),
+            (f"in steps of {number_text(protocol.dt_ms)} ms", protocol.dt_ms),
+        )
+        if value is not None
+    ]
+    simulated = [f"simulated {', '.join(conditions)}"] if conditions else []
+    return "; ".join([*synapses, *simulated])
+
+
 def _method_sentences(cells: Sequence[CellReport]) -> list[str]:
     sentences = []
     for of_grid in (True, False):
@@ -161,11 +201,14 @@ def _method_sentences(cells: Sequence[CellReport]) -> list[str]:
         how = "a targeted search, a few trials a site"
         if of_grid:
             weights = [
-                w for c in chosen if c.results.grid is not None for w in c.results.grid.weight_uS
+                1e3 * w
+                for c in chosen
+                if c.results.grid is not None
+                for w in c.results.grid.weight_uS
             ]
             how = (
                 f"a grid of {counted(len(set(weights)), 'weight')} "
-                f"({range_text(weights, 'uS')}), interpolated and simulated again"
+                f"({range_text(weights, 'nS')}), interpolated and simulated again"
             )
         whose = "" if len(chosen) == len(cells) else f" ({', '.join(c.label for c in chosen)})"
         sentences.append(f"Method{whose}: {how}; {trials}. Nothing is extrapolated.")
@@ -178,7 +221,7 @@ def _range_sentence(cells: Sequence[CellReport]) -> str:
         return "No entry is calibrated, so there is no weightNorm."
     worst = max((cell.largest_residual or 0.0 for cell in cells), default=0.0)
     return (
-        f"weightNorm of the calibrated entries: {range_text(values, 'uS/mV')}. Each was simulated "
+        f"weightNorm of the calibrated entries: {range_text(values, 'nS/mV')}. Each was simulated "
         f"at its weight; the largest deviation from the target is {error_text(worst)} of it."
     )
 
@@ -214,7 +257,7 @@ def cell_sentence(cell: CellReport) -> str:
     sections = len({row.sec for row in cell.rows})
     sentence = (
         f"{counted(len(cell.rows), 'entry')} in {counted(sections, 'section')}: {counts}. Target "
-        f"{range_text(cell.results.targets_mV, 'mV')}, weightNorm {range_text(values, 'uS/mV')}."
+        f"{range_text(cell.results.targets_mV, 'mV')}, weightNorm {range_text(values, 'nS/mV')}."
     )
     if cell.largest_residual is not None:
         sentence += f" Largest residual {error_text(cell.largest_residual)}."
