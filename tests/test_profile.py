@@ -200,7 +200,8 @@ def test_the_same_command_runs_no_trial_twice(tmp_path):
     search()
     assert not (tmp_path / "traces").exists()
     file = tmp_path / "traces" / "PV_simple.npz"
-    assert "4 trials in" in search(traces=True)  # at two sites: solved, and fixed weight
+    # At two sites: solved, and fixed weight
+    assert "0 trials and 4 for traces in" in search(traces=True)
     written = file.read_bytes()
     assert "0 trials in" in search(traces=True)
     assert file.read_bytes() == written

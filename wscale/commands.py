@@ -219,7 +219,9 @@ def inspect_command(
     factors: Factors = None,
     synapses: Synapses = None,
     group: Group = None,
-    weights: Annotated[int, typer.Option(help="Weights of the grid that is estimated.")] = 19,
+    weights: Annotated[
+        int, of_search(metavar="NUMBER", help="How many weights the grid has that is estimated.")
+    ] = 19,
     window: Window = 100.0,
     cfg: Cfg = None,
     mod: Mod = None,

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 from wscale.cache import cache_folder
-from wscale.child import answer_parent, ask_child
+from wscale.child import ask_child
 from wscale.errors import MechanismError, ModelError, WscaleError, closest
 from wscale.library import sources_of
 from wscale.nmodl import mechanism_names
@@ -293,7 +293,3 @@ def _sound(text: str) -> str:
         if found := re.search(linear, text):
             text = re.sub(rf"(?m)^(\s*{state}' = )rate_{state}\s*$", rf"\g<1>{found[1]}", text)
     return text
-
-
-if __name__ == "__main__":
-    answer_parent(_answer)

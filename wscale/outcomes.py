@@ -96,7 +96,7 @@ def say_audit(result: Audit, label: str, dt_ms: float) -> None:
 def say_comparison(result: Comparison, one: Path, other: Path) -> None:
     """Say where two tables differ."""
     say(
-        f"{_counts(result.counts) or 'no entries'}; largest difference "
+        f"{_counts(result.counts) or 'no entries'}; largest relative difference "
         f"{result.largest_difference:.2e}"
     )
     for file, sections in (
@@ -110,8 +110,8 @@ def say_comparison(result: Comparison, one: Path, other: Path) -> None:
     apart = _apart(result)
     for _, row in apart[:_MOST_LINES].iterrows():
         say(
-            f"  {row['sec']}[{row['segment']}]: {row['one']:.6g} and {row['other']:.6g} uS/mV "
-            f"({row['verdict']}; {row['status_one']}, {row['status_other']})"
+            f"  {row['sec']}[{row['segment']}]: {_entry(row['one'])} ({row['status_one']}) and "
+            f"{_entry(row['other'])} ({row['status_other']}): {row['verdict']}"
         )
     _say_more(len(apart))
 
@@ -125,6 +125,10 @@ def _apart(result: Comparison) -> pd.DataFrame:
     ]
     size = apart["difference"].abs().fillna(float("inf"))
     return apart.loc[size.sort_values(ascending=False).index]
+
+
+def _entry(weight_norm: float) -> str:
+    return "no weight" if math.isnan(weight_norm) else f"{weight_norm:.6g} uS/mV"
 
 
 def _say_more(lines: int) -> None:

@@ -138,11 +138,13 @@ def list_sites(
     ----------
     model : Model
         The cell.
-    sections, exclude
-        As in :func:`select_sections`.
+    sections : str or sequence of str, optional
+        Names, section lists or patterns; default: all sections but axons.
     locations : {"every", "middle"} or sequence of float
         ``every``: the centre of each segment; ``middle``: loc 0.5 of each section; or numbers
         strictly between 0 and 1 (the ends 0 and 1 are nodes without membrane, no segments).
+    exclude : sequence of str
+        Names, lists or patterns to leave out.
 
     Returns
     -------

@@ -42,6 +42,8 @@ def read_table(path: Path) -> WeightNormTable:
     TableError
         As of the other functions here: there is none or it is damaged, with the remedy.
     """
+    if not path.exists():
+        raise TableError(f"there is no table {path}; {ANEW}")
     try:
         return WeightNormTable.read(path)
     except TableError as error:
