@@ -155,11 +155,12 @@ class ResultsFolder:
 
     def _write_summary(self, over: bool = False) -> None:
         wall_s = time.perf_counter() - self._start
+        done = [label for label in self._labels if label in self._entries]
         content = {
             "wscale_results": _FORMAT,
-            "cells": {**self._earlier, **self._entries},
+            "cells": {**self._earlier, **{label: self._entries[label] for label in done}},
             "last_run": {
-                "cells": list(self._entries),
+                "cells": done,
                 "unfinished": [label for label in self._labels if label not in self._entries],
                 "wall_seconds": round(wall_s, 3),
                 "jobs": self._jobs,
