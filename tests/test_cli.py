@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -304,3 +306,24 @@ def test_a_hoc_cell_takes_the_folders_place(repo, tmp_path):
 def test_unusable_cell_files(repo, tmp_path, options, message):
     done = CliRunner().invoke(app, ["norm", str(repo), *options, "--out", str(tmp_path)])
     assert message in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("wscale au", ["audit"]),
+        ("wscale plot results --figure m", ["morphology"]),
+        ("wscale norm . --backend s", ["slurm", "sge"]),
+        ("wscale grid . --retry", ["--retry-failed"]),
+    ],
+)
+def test_the_shell_completes(typed, offered):
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("wscale")],
+        env={**os.environ, **words, "_WSCALE_COMPLETE": "complete_bash"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == offered

@@ -62,6 +62,7 @@ BackendName = Annotated[
         metavar="NAME",
         help="Where: local, dask (a cluster that runs, see --scheduler), or slurm, pbs, sge, lsf "
         "(workers are jobs). All but local: pip install 'wscale\\[cluster]'.",
+        autocompletion=lambda: ["local", "dask", "slurm", "pbs", "sge", "lsf"],
     ),
 ]
 Scheduler = Annotated[

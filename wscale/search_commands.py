@@ -129,7 +129,12 @@ def grid_command(
     factors: Factors = None,
     synapses: Synapses = None,
     interpolation: Annotated[
-        str | None, of_search(metavar="NAME", help="monotone or linear (default: monotone).")
+        str | None,
+        of_search(
+            metavar="NAME",
+            help="monotone or linear (default: monotone).",
+            autocompletion=lambda: ["monotone", "linear"],
+        ),
     ] = None,
     tolerance: Tolerance = None,
     window: Window = None,
@@ -139,6 +144,7 @@ def grid_command(
             metavar="NAME",
             help="When a trial ends: peak (as soon as it is certain), half (for half-widths) or "
             "window (default: peak).",
+            autocompletion=lambda: ["peak", "half", "window"],
         ),
     ] = None,
     cfg: Cfg = None,

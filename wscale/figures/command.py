@@ -29,11 +29,16 @@ def plot_command(
         typer.Option(
             metavar="NAME",
             help=f"{', '.join(FIGURES)}; repeat for several (default: all that the run allows).",
+            autocompletion=lambda: list(FIGURES),
         ),
     ] = None,
     format: Annotated[  # noqa: A002  # the option's name
         str,
-        typer.Option(metavar="NAMES", help=f"{', '.join(FORMATS)}, with commas for several."),
+        typer.Option(
+            metavar="NAMES",
+            help=f"{', '.join(FORMATS)}, with commas for several.",
+            autocompletion=lambda: list(FORMATS),
+        ),
     ] = "png",
     out: Annotated[
         str | None,
