@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,15 @@ from pathlib import Path
 
 from benchmarks.soak import MARK, living
 
-__all__ = ["MARK", "Run", "living", "make_faulty_model", "wait_for"]
+__all__ = [
+    "MARK",
+    "Run",
+    "change_results",
+    "killed_after_the_first_cell",
+    "living",
+    "make_faulty_model",
+    "wait_for",
+]
 
 
 # With kind 1 and a weight above `limit`, what happens depends on the potential of the segment: a
@@ -166,3 +175,17 @@ def wait_for(what, named: str, timeout_s: float = 60.0):
         assert time.monotonic() < until, f"no {named} within {timeout_s:g} s"
         time.sleep(0.02)
     return value
+
+
+def change_results(folder, change):
+    """Edit a folder's results.json."""
+    file = folder / "results.json"
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def killed_after_the_first_cell(content):
+    """What results.json holds when a run of three cells was killed."""
+    content["cells"].pop("PT5B_reduced")
+    content["last_run"].update(finished=None, unfinished=["PT5B_reduced", "PT5B_pyramid"])

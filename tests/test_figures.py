@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from rich.console import Console
-from running import make_faulty_model
+from running import change_results, killed_after_the_first_cell, make_faulty_model
 from typer.testing import CliRunner
 
 from wscale import Model, WscaleError, grid, solve
@@ -679,20 +679,6 @@ def test_an_archive_that_is_none_gives_no_advice_to_trust_it(copied):
         with pytest.raises(TableError, match=f"does not hold traces: {problem}; {AGAIN}") as raised:
             draw(copied, ["PV_simple"], ["along_tree"])
         assert "pickle" not in str(raised.value)
-
-
-def change_results(folder, change):
-    """Edit a folder's results.json."""
-    file = folder / "results.json"
-    content = json.loads(file.read_text())
-    change(content)
-    file.write_text(json.dumps(content))
-
-
-def killed_after_the_first_cell(content):
-    """What results.json holds when a run of three cells was killed."""
-    content["cells"].pop("PT5B_reduced")
-    content["last_run"].update(finished=None, unfinished=["PT5B_reduced", "PT5B_pyramid"])
 
 
 def test_a_run_that_is_not_finished_is_told(copied, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPO
+from running import change_results, killed_after_the_first_cell
 
 from wscale.errors import ConfigError, SelectionError, TableError
 from wscale.figures import FIGURES
@@ -469,21 +470,9 @@ def test_html_in_data_does_not_run(visit, hostile):
 # ---------------------------------------------------------------------- what is not whole
 
 
-def _edit(folder, change):
-    """Edit a folder's results.json."""
-    file = folder / "results.json"
-    content = json.loads(file.read_text())
-    change(content)
-    file.write_text(json.dumps(content))
-
-
 def test_a_run_that_was_killed_does_not_pass_for_whole(copied):
-    def kill(content):
-        content["cells"].pop("PT5B_reduced")
-        content["last_run"].update(finished=None, unfinished=["PT5B_reduced", "PT5B_pyramid"])
-
     assert "ot finished" not in Page(write_report(copied)).words()
-    _edit(copied, kill)
+    change_results(copied, killed_after_the_first_cell)
     page = Page(write_report(copied))
     told = "Not finished: PT5B_reduced, PT5B_pyramid; give the search's command again, which"
     assert f"{told} continues. 1 cell, 2 sites: 2 ok." in page.words()
@@ -493,7 +482,7 @@ def test_a_run_that_was_killed_does_not_pass_for_whole(copied):
     ]
     summary = next(n for n, (_, given) in enumerate(page.tags) if given.get("class") == "summary")
     assert alarms[0] == summary + 1
-    _edit(copied, lambda content: content["last_run"].update(unfinished=[]))
+    change_results(copied, lambda content: content["last_run"].update(unfinished=[]))
     assert "Not finished: the last run has not ended; give" in Page(write_report(copied)).words()
 
 
@@ -516,7 +505,7 @@ def test_files_outside_the_folder_are_not_listed(copied):
         content["cells"]["PV_simple"]["files"].update(outside)
         content["cells"]["PV_simple"]["files"].pop("traces")
 
-    _edit(copied, change)
+    change_results(copied, change)
     said = Page(write_report(copied, cells=["PV_simple"])).words()
     for path in outside.values():
         assert path not in said
@@ -548,7 +537,7 @@ def test_synapses_and_conditions_are_told(results, copied):
     def older(content):
         content["cells"]["PV_simple"]["provenance"].pop("protocol")
 
-    _edit(copied, older)
+    change_results(copied, older)
     assert (
         synapses.replace("Synapse", "Synapse (PT5B_reduced)") in Page(write_report(copied)).words()
     )

@@ -24,17 +24,7 @@ _FIELDS = ("status", "residual", "epsp_mV", "largest_epsp_mV", "reason", "target
 def read_table(file: Path, cell: str | None = None) -> dict[str, Any]:
     """Return the fields of a :class:`wscale.WeightNormTable`, by name, that a file holds.
 
-    Parameters
-    ----------
-    file : Path
-        A .json of this project, or any .pkl or .json of {section: [float, ...]}.
-    cell : str, optional
-        Label for a file that does not name its cell (default: the file's name).
-
-    Raises
-    ------
-    TableError
-        No such file, not a table, or (pickle) anything but plain lists and numbers.
+    Parameters and errors are those of :meth:`wscale.WeightNormTable.read`.
     """
     try:
         content = read_bytes(file, "table", TableError)
