@@ -103,12 +103,14 @@ def test_another_cell_before_changes_nothing(load):
     model, other = load("IT2_reduced", dt=0.05), load("PV_simple", dt=0.05)
     sites = list_sites(model)
     trials = [(site, 1e-3) for site in sites]
+    from neuron import h
+
+    h.celsius, h.dt = 21.0, 0.1  # whatever earlier tests have left
     with Rig(model, sites) as rig:
         first = rig.respond(trials)
-        from neuron import h
-
         inside = (h.celsius, h.dt, h.ki0_k_ion)
     outside = (h.celsius, h.dt, h.ki0_k_ion)
+    assert outside[:2] == (21.0, 0.1)
     with Rig(other, list_sites(other)):
         assert h.ki0_k_ion == 140.0
     assert (h.celsius, h.dt, h.ki0_k_ion) == outside != inside
