@@ -27,7 +27,7 @@ def local_by_netpyne(model, site, weight_uS):
     """The potential at a synapse in NetPyNE's own run from time 0 (in a worker)."""
     from wscale.mechanisms import load_mechanisms
     from wscale.rig import release_rig
-    from wscale.simulator import claim_netpyne
+    from wscale.simulator import claim_netpyne, clear_netpyne
 
     load_mechanisms(model.mod)
     release_rig()
@@ -44,7 +44,7 @@ def local_by_netpyne(model, site, weight_uS):
         sim.createSimulate(specs.NetParams(net), specs.SimConfig(cfg))
         return np.array(sim.simData["t"]), np.array(sim.simData["local"]["cell_0"])
     finally:
-        sim.clearAll()
+        clear_netpyne(sim)
 
 
 def cell_of(model, polarity=1):

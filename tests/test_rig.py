@@ -119,6 +119,19 @@ def test_another_cell_before_changes_nothing(load):
         assert rig.respond(trials) == first
 
 
+def test_a_full_run_leaves_neuron_as_it_was(load):
+    """What NetPyNE calls at each initialisation would fail in whatever is simulated next."""
+    from neuron import h
+
+    h.celsius, h.dt = 21.0, 0.1
+    model = load("PV_simple", dt=0.05)
+    netpyne_trace(model, list_sites(model)[0], 1e-3)
+    assert (h.celsius, h.dt) == (21.0, 0.1)
+    own = h.Section(name="own")
+    h.finitialize(-70)
+    assert own(0.5).v == -70
+
+
 def test_a_network_of_the_user_is_not_replaced(load):
     model = load("PV_simple", dt=0.05)
     with (

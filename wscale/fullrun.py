@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from wscale.epsp import FloatArray
-from wscale.mechanisms import load_mechanisms
+from wscale.mechanisms import import_neuron, load_mechanisms
 from wscale.model import Model
 from wscale.rig import release_rig
-from wscale.simulator import claim_netpyne, quiet
+from wscale.simulator import claim_netpyne, clear_netpyne, keep_globals, quiet
 from wscale.sites import Site
 
 __all__ = ["netpyne_trace"]
@@ -20,7 +20,8 @@ __all__ = ["netpyne_trace"]
 def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArray, FloatArray]:
     """Run NetPyNE's own ``sim.createSimulate`` from time 0 with NetStim1 at a site.
 
-    What ``init.py`` does with the same section, location and weight; nothing is reused.
+    What ``init.py`` does with the same section, location and weight; nothing is reused, and
+    NEURON is left as it was.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
     if model.mod is not None:
         load_mechanisms(model.mod)
     release_rig()
-    sim = claim_netpyne()
+    sim, put_back = claim_netpyne(), keep_globals(import_neuron())
     from netpyne import specs
 
     net, cfg = copy.deepcopy(model.net), copy.deepcopy(model.cfg)
@@ -53,4 +54,5 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
             sim.createSimulate(specs.NetParams(net), specs.SimConfig(cfg))
             return np.array(sim.simData["t"]), np.array(sim.simData["V_soma"]["cell_0"])
         finally:
-            sim.clearAll()
+            clear_netpyne(sim)
+            put_back()
