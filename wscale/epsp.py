@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wscale.errors import ConfigError
+from wscale.naming import many
 
 __all__ = ["Polarity", "Protocol", "Response", "Status", "Until", "measure"]
 
@@ -226,7 +227,7 @@ def _drift_in_words(
     spikes = int(np.count_nonzero(above[1:] & ~above[:-1]))
     return (
         f"the cell fires on its own: {changes}, past the spike threshold "
-        f"({threshold_mV:g} mV); with this weight it has {spikes} spike{'s' * (spikes != 1)} there"
+        f"({threshold_mV:g} mV); with this weight it has {many(spikes, 'spike')} there"
     )
 
 

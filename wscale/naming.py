@@ -66,7 +66,8 @@ def many(count: int, what: str) -> str:
 
     Examples
     --------
-    >>> many(1, "spike"), many(0, "spike")
-    ('1 spike', '0 spikes')
+    >>> many(1, "spike"), many(0, "spike"), many(2, "entry")
+    ('1 spike', '0 spikes', '2 entries')
     """
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wscale.naming import many
 from wscale.solution import percent
 from wscale.voice import say
 
@@ -38,7 +39,7 @@ def say_verification(check: Verification, promise: Promise) -> None:
     promised = check.promised
     missed = promised[~promised["met"]]
     say(
-        f"{check.cell}: {len(promised) - len(missed)} of {_counted(len(promised), 'entry')} "
+        f"{check.cell}: {len(promised) - len(missed)} of {many(len(promised), 'entry')} "
         f"{'gives its' if len(promised) == 1 else 'give their'} target within "
         f"{percent(check.tolerance)}; largest error {check.largest_error:.2e}",
     )
@@ -56,12 +57,12 @@ def say_verification(check: Verification, promise: Promise) -> None:
     others = len(check.frame) - len(promised)
     if others:
         what = "promises nothing: it holds" if others == 1 else "promise nothing: they hold"
-        say(f"  {_counted(others, 'entry')} {what} the cap")
+        say(f"  {many(others, 'entry')} {what} the cap")
     misread = check.misread
     if len(misread):
         say(
             "  NetPyNE reads another segment's entry at the centre of "
-            f"{_counted(len(misread), 'segment')} (Python rounds halves to even); worst effects:",
+            f"{many(len(misread), 'segment')} (Python rounds halves to even); worst effects:",
         )
         effect = (misread["centre_epsp_mV"] / misread["target_mV"] - 1).abs()
         for index in effect.sort_values(ascending=False).index[:_MOST_MISREAD]:
@@ -74,7 +75,7 @@ def say_verification(check: Verification, promise: Promise) -> None:
 
 def say_audit(result: Audit, label: str, dt_ms: float) -> None:
     """Say which entries of somebody's table do not give what they promise, and why."""
-    entries = _counted(len(result.frame), "entry")
+    entries = many(len(result.frame), "entry")
     say(f"{label}, dt {dt_ms:g} ms, {entries}: {_counts(result.counts)}")
     wrong = result.worst(len(result.frame))
     for row in wrong[:_MOST_LINES].itertuples():
@@ -85,7 +86,7 @@ def say_audit(result: Audit, label: str, dt_ms: float) -> None:
     misread = result.misread
     if len(misread):
         say(
-            f"  at the centre of {_counted(len(misread), 'segment')} NetPyNE reads another entry "
+            f"  at the centre of {many(len(misread), 'segment')} NetPyNE reads another entry "
             "(Python rounds halves to even):"
         )
         for row in misread[:_MOST_LINES].itertuples():
@@ -106,7 +107,7 @@ def say_comparison(result: Comparison, one: Path, other: Path) -> None:
         if sections:
             say(f"  only in {file}: {', '.join(sections)}")
     for sec, (mine, theirs) in result.shapes.items():
-        say(f"  {sec}: {_counted(mine, 'entry')}, and {theirs}")
+        say(f"  {sec}: {many(mine, 'entry')}, and {theirs}")
     apart = _apart(result)
     for _, row in apart[:_MOST_LINES].iterrows():
         say(
@@ -138,15 +139,3 @@ def _say_more(lines: int) -> None:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-
-
-def _counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> _counted(1, "entry"), _counted(2, "entry"), _counted(2, "segment")
-    ('1 entry', '2 entries', '2 segments')
-    """
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
