@@ -11,9 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from wscale.cli import fail_in_words
-from wscale.job import run_search
-from wscale.settings import SearchSettings
+from wscale.calibrate.job import run_search
+from wscale.calibrate.settings import SearchSettings
+from wscale.cli.app import fail_in_words
 
 # Which cells: parameter files in cells/
 CELLS = [

@@ -15,10 +15,10 @@ import numpy as np
 from netpyne import sim
 from neuron import h
 
-from wscale.epsp import Protocol, measure
 from wscale.errors import WscaleError, closest
-from wscale.mechanisms import load_mechanisms
-from wscale.overrides import apply_overrides, parse_overrides
+from wscale.measurement.epsp import Protocol, measure
+from wscale.mechanisms.loading import load_mechanisms
+from wscale.model.cfg import apply_overrides, parse_overrides
 
 load_mechanisms("mod")
 

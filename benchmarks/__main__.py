@@ -29,9 +29,9 @@ from benchmarks import searches
 from benchmarks.batchtools import batchtools_grid
 from benchmarks.trials import cvode_trials, finer, netpyne_trial, rig_trials
 from wscale import Model, list_sites
-from wscale.cli import fail_in_words
+from wscale.cli.app import fail_in_words
 from wscale.errors import ConfigError, WscaleError
-from wscale.execute import number_of_jobs
+from wscale.parallel.pool import number_of_jobs
 
 FULL_GRID = len(searches.WEIGHTS_uS)  # trials a site, in the practice that wscale replaces
 _BEGIN, _END = "<!-- benchmarks begin -->", "<!-- benchmarks end -->"

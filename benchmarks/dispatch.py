@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from wscale import Journals, LocalBackend, Model
-from wscale.execute import Backend, run_tasks
-from wscale.plan import Search, one_by_one, run
-from wscale.solution import Solution
-from wscale.solve import SolvedSite, plan_solve
-from wscale.worker import Cell
+from wscale.measurement.solution import Solution
+from wscale.parallel.pool import Backend, run_tasks
+from wscale.search.search import Search, one_by_one, run
+from wscale.search.targeted import SolvedSite, plan_solve
+from wscale.search.worker import Cell
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -91,7 +91,7 @@ def dask_workers(number: int) -> Iterator[Backend]:
     """Yield the workers of a Dask cluster on the loopback interface."""
     from distributed import LocalCluster
 
-    from wscale.cluster import DaskBackend
+    from wscale.parallel.cluster import DaskBackend
 
     with (
         LocalCluster(

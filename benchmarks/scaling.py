@@ -25,17 +25,17 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-import wscale.dispatch
+import wscale.parallel.chains
 from wscale import Journals, LocalBackend, Model
-from wscale.cache import cache_folder
-from wscale.dispatch import Dispatcher
-from wscale.limits import Limits
-from wscale.plan import Search, run
-from wscale.rig import preflight, release_rig
-from wscale.sites import Site
-from wscale.solve import SolvedSite, plan_solve
-from wscale.waiting import Job
-from wscale.worker import Cell, prepare, search
+from wscale._util.cache import cache_folder
+from wscale.model.sites import Site
+from wscale.parallel.chains import Dispatcher
+from wscale.parallel.limits import Limits
+from wscale.parallel.waiting import Job
+from wscale.search.search import Search, run
+from wscale.search.targeted import SolvedSite, plan_solve
+from wscale.search.worker import Cell, prepare, search
+from wscale.simulation.rig import preflight, release_rig
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -334,11 +334,11 @@ def print_table(title: str, costs: Costs, tables: int, workers: Sequence[int]) -
 @contextmanager
 def _calls_of_a_tenth_of_a_second() -> Iterator[None]:
     """Let calls not grow with the number of workers, as before they did."""
-    share, wscale.dispatch._CALLS = wscale.dispatch._CALLS, float("inf")
+    share, wscale.parallel.chains._CALLS = wscale.parallel.chains._CALLS, float("inf")
     try:
         yield
     finally:
-        wscale.dispatch._CALLS = share
+        wscale.parallel.chains._CALLS = share
 
 
 def _numbers(text: str) -> list[int]:

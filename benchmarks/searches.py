@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from wscale import Model, grid, list_sites, solve
-from wscale.cache import cache_folder
-from wscale.execute import LocalBackend
-from wscale.settings import parse_weights
+from wscale._util.cache import cache_folder
+from wscale.calibrate.settings import parse_weights
+from wscale.parallel.pool import LocalBackend
 
 REPO = Path(__file__).resolve().parents[1]
 WEIGHTS_uS = parse_weights("1e-4:1.9e-3:19")

@@ -53,7 +53,7 @@ def living(mark: str) -> list[int]:
 
 def _is_worker(pid: int) -> bool:
     try:
-        return b"wscale.slots" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"wscale.parallel.sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

@@ -10,15 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers import REPO
 from hypothesis import settings
 
-from M1_grid_search import CELLS as M1_CELLS
 from wscale import Model
-from wscale.cache import locked
-
-__all__ = ["M1_CELLS", "REPO"]
-
-REPO = Path(__file__).resolve().parents[1]
+from wscale._util.cache import locked
 
 # No time limit for an example on a busy machine; in CI the same examples at every run
 settings.register_profile("here", deadline=None)
@@ -32,31 +28,31 @@ os.environ.setdefault("LOKY_MAX_CPU_COUNT", "2")
 
 # These files take longest. They come first, so that no process is left alone with one at the end
 LONGEST = (
-    "test_docs_run.py",
-    "test_faults.py",
-    "test_neuroml.py",
-    "test_cluster.py",
-    "test_netpyne_batch.py",
-    "test_slurm_search.py",
-    "test_cli.py",
-    "test_dispatch.py",
-    "test_batchtools.py",
-    "test_figures.py",
-    "test_ending.py",
-    "test_settled.py",
-    "test_solve.py",
-    "test_examples.py",
-    "test_cells_files.py",
-    "test_mechanisms.py",
-    "test_slurm_node.py",
+    "project/test_docs_run.py",
+    "parallel/test_faults.py",
+    "cells/test_neuroml.py",
+    "parallel/test_cluster.py",
+    "project/test_netpyne_batch.py",
+    "parallel/test_slurm_search.py",
+    "cli/test_cli.py",
+    "parallel/test_chains.py",
+    "project/test_batchtools.py",
+    "plots/test_figures.py",
+    "simulation/test_ending.py",
+    "simulation/test_settled.py",
+    "search/test_targeted.py",
+    "project/test_examples.py",
+    "cells/test_imported_cells.py",
+    "mechanisms/test_mechanisms.py",
+    "parallel/test_slurm_node.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for name in LONGEST:
-        assert (REPO / "tests" / name).is_file(), f"LONGEST in {__file__}: there is no {name}"
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+    place = {REPO / "tests" / name: number for number, name in enumerate(LONGEST)}
+    for file in place:
+        assert file.is_file(), f"LONGEST in {__file__}: there is no {file}"
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +87,7 @@ def repo() -> Path:
 @pytest.fixture
 def own_process_rig() -> Iterator[None]:
     """Leave no Rig behind in the process that runs the tests."""
-    from wscale.rig import release_rig
+    from wscale.simulation.rig import release_rig
 
     yield
     release_rig()

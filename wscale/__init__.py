@@ -6,25 +6,26 @@ run a :class:`Rig` in each worker and call :func:`measure`) -> :class:`WeightNor
 """
 
 from wscale._version import __version__
-from wscale.audit import Audit, audit
-from wscale.cells import CellRule, read_cell
-from wscale.compare import Comparison, compare
-from wscale.epsp import Protocol, Response, measure
+from wscale.cells.cell_file import CellRule, read_cell
 from wscale.errors import WscaleError
-from wscale.execute import LocalBackend
-from wscale.grid import GridResult, grid
-from wscale.inspection import Inspection, inspect_cell
-from wscale.journal import Journals
-from wscale.limits import Limits
-from wscale.loss import Targets, loss_mV2
-from wscale.model import Model
-from wscale.rig import Rig
-from wscale.sites import Site, list_sites
-from wscale.solution import Solution
-from wscale.solve import SolveResult, solve
-from wscale.synapses import SynapseGroup, with_synapses
-from wscale.verify import Verification, verify
-from wscale.weightnorm import WeightNormTable
+from wscale.inspection.inspect import Inspection, inspect_cell
+from wscale.measurement.epsp import Protocol, Response, measure
+from wscale.measurement.loss import loss_mV2
+from wscale.measurement.solution import Solution
+from wscale.model.model import Model
+from wscale.model.sites import Site, list_sites
+from wscale.model.synapses import SynapseGroup, with_synapses
+from wscale.model.targets import Targets
+from wscale.parallel.limits import Limits
+from wscale.parallel.pool import LocalBackend
+from wscale.results.journal import Journals
+from wscale.search.grid import GridResult, grid
+from wscale.search.targeted import SolveResult, solve
+from wscale.simulation.rig import Rig
+from wscale.tables.compare import Comparison, compare
+from wscale.tables.weightnorm import WeightNormTable
+from wscale.verification.audit import Audit, audit
+from wscale.verification.verify import Verification, verify
 
 __all__ = [
     "Audit",

@@ -1,5 +1,5 @@
 """``python -m wscale``: the command line."""
 
-from wscale.cli import main
+from wscale.cli.app import main
 
 main()

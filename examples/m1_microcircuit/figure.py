@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wscale.store import write_atomically
+from wscale._util.files import write_atomically
 
 __all__ = ["draw"]
 

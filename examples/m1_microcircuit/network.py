@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from wscale import Response, measure
-from wscale.mechanisms import load_mechanisms
-from wscale.simulator import claim_netpyne, quiet
+from wscale.mechanisms.loading import load_mechanisms
+from wscale.simulation.session import claim_netpyne, quiet
 
 __all__ = ["activity", "probe", "weights_as_meant"]
 

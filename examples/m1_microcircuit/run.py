@@ -24,13 +24,14 @@ import pandas as pd
 from figure import draw
 
 from wscale import Journals, Model, Response, Site, SolveResult, solve
-from wscale.cli import fail_in_words
+from wscale._util.files import make_folder, write_atomically
+from wscale.cli.app import fail_in_words
 from wscale.errors import ConfigError, SimulationError
-from wscale.execute import number_of_jobs
-from wscale.mechanisms import import_neuron
-from wscale.sites import number_of_segments
-from wscale.store import make_folder, provenance, write_atomically
-from wscale.weightnorm import read_out_loc
+from wscale.mechanisms.loading import import_neuron
+from wscale.model.sites import number_of_segments
+from wscale.parallel.pool import number_of_jobs
+from wscale.results.provenance import provenance
+from wscale.tables.weightnorm import read_out_loc
 
 HERE = Path(__file__).resolve().parent
 # How far an EPSP of the network may be from what was asked for; the tables keep to a tenth of it

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wscale._util.files import make_folder, write_atomically
+from wscale._util.json_files import user_path
 from wscale.errors import ConfigError
-from wscale.jsonfile import user_path
-from wscale.store import make_folder, write_atomically
 
 __all__ = ["write_report"]
 
@@ -49,8 +49,8 @@ def write_report(
     Examples
     --------
     >>> import tempfile
-    >>> from wscale.job import run_search
-    >>> from wscale.settings import SearchSettings
+    >>> from wscale.calibrate.job import run_search
+    >>> from wscale.calibrate.settings import SearchSettings
     >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
     >>> folder = tempfile.mkdtemp()
     >>> _ = run_search(settings, folder, method="norm", jobs=1)  # doctest: +ELLIPSIS

@@ -10,12 +10,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from wscale.figures.checks import read_table
-from wscale.figures.contents import LastRun
-from wscale.figures.data import CellResults, read_results
-from wscale.jsonfile import user_path
+from wscale._util.json_files import user_path
 from wscale.report.records import CellRecord, Provenance, Settings, read_records
-from wscale.weightnorm import WeightNormTable
+from wscale.results.contents import LastRun
+from wscale.results.reader import CellResults, read_results
+from wscale.results.reader_checks import read_table
+from wscale.tables.weightnorm import WeightNormTable
 
 __all__ = ["CellReport", "Network", "Origin", "Report", "Row", "read_report"]
 

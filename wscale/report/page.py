@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from wscale import __version__
-from wscale.figures.style import BLUE, STATUS
+from wscale.plots.style import BLUE, STATUS
 from wscale.report import words
 from wscale.report.content import CellReport, Report
 from wscale.report.pictures import Picture, draw_pictures

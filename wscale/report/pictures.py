@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from wscale.figures import FIGURES, make
-from wscale.figures.data import CellResults, MissingDataError
-from wscale.figures.style import styled
+from wscale.plots.drawing import FIGURES, make
+from wscale.plots.style import styled
+from wscale.results.reader import CellResults, MissingDataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

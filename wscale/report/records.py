@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from wscale.errors import ConfigError
-from wscale.figures.contents import ANEW, LastRun, read_contents
+from wscale.results.contents import ANEW, LastRun, read_contents
 
 __all__ = ["CellRecord", "Checked", "Protocol", "Provenance", "Settings", "read_records"]
 

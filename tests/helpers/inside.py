@@ -1,0 +1,69 @@
+"""The ``wscale`` command without a process of its own, for tests that are not about the process.
+
+It costs a second less each time, and searches find the worker processes of earlier tests, which
+have NEURON and NetPyNE loaded: two seconds each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import REPO
+from wscale.cli.app import main
+
+__all__ = ["Done", "wscale"]
+
+_PROGRAM = str(Path(sys.executable).with_name("wscale"))
+
+
+@dataclass
+class Done:
+    """What a command has left, named as in :class:`subprocess.CompletedProcess`."""
+
+    returncode: int
+    stdout: str = ""
+    stderr: str = ""
+
+
+def wscale(*words: object, cwd: Path = REPO) -> Done:
+    """Run ``wscale WORDS`` as a shell does: its entry point, in a folder, output and exit code."""
+    done = Done(0)
+    kept = sys.argv, {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    sys.argv = [_PROGRAM, *map(str, words)]
+    try:
+        with contextlib.chdir(cwd), _caught("stdout", 1, done), _caught("stderr", 2, done):
+            try:
+                main()
+            except SystemExit as end:  # all that a process would not say with a traceback
+                done.returncode = int(end.code or 0)
+    finally:
+        sys.argv = kept[0]
+        for name, handler in kept[1].items():
+            signal.signal(name, handler)
+    return done
+
+
+@contextlib.contextmanager
+def _caught(name: str, descriptor: int, done: Done) -> Iterator[None]:
+    """Catch what is written to a stream, by Python and by libraries written in C."""
+    before, copy = getattr(sys, name), os.dup(descriptor)
+    before.flush()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        os.dup2(file.fileno(), descriptor)
+        setattr(sys, name, open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        try:
+            yield
+        finally:
+            getattr(sys, name).flush()
+            setattr(sys, name, before)
+            os.dup2(copy, descriptor)
+            os.close(copy)
+            file.seek(0)
+            setattr(done, name, file.read())

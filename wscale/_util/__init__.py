@@ -1,0 +1,1 @@
+"""Text, plain data, JSON files, pickles, atomic files, cache folders and formulas."""

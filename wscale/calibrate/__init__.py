@@ -1,0 +1,1 @@
+"""A whole job, from settings to a results folder."""

@@ -1,0 +1,1 @@
+"""Cell rules from JSON, pickle, hoc, Python, SWC and NeuroML2 files, and their checks."""

@@ -1,0 +1,213 @@
+"""Cells in NEURON's own formats (hoc, Python, SWC), through NetPyNE's importer.
+
+The file's code runs in a process of its own, so that the caller's process keeps its modules and
+its NEURON clean; what comes back is plain.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wscale._util.plain import some, to_plain
+from wscale._util.text import kinds
+from wscale.cells.source_scan import check_swc, hoc_name, python_name
+from wscale.errors import ModelError, WscaleError
+from wscale.mechanisms.folders import ModFolders, prepare_folders
+from wscale.parallel.child import ask_child
+
+__all__ = ["Imported", "import_cell"]
+
+Arguments = Mapping[str, Any] | list[Any] | tuple[Any, ...] | None
+
+_MOD_COMMENT = re.compile(r"\bCOMMENT\b.*?\bENDCOMMENT\b|[:?][^\n]*", re.DOTALL)
+_NO_MECHANISM = re.compile(r"is not a MECHANISM|argument not a density mechanism name")
+_CURRENT = re.compile(r"\b(NONSPECIFIC_CURRENT|ELECTRODE_CURRENT|WRITE)\b")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A cell that NetPyNE has imported.
+
+    Parameters
+    ----------
+    rule : dict
+        Its rule, plain.
+    mod : str or None
+        The folder ``mod`` beside the file, where its mechanisms were taken from there.
+    notices : tuple of str
+        Files of the folder that were left out, and why.
+    """
+
+    rule: dict[str, Any]
+    mod: str | None
+    notices: tuple[str, ...]
+
+
+def import_cell(
+    file: Path, name: str | None, arguments: Arguments, mod: str | Path | None
+) -> Imported:
+    """Run a .hoc, .tem, .py or .swc file in a process of its own and return its cell rule.
+
+    Parameters
+    ----------
+    file : path
+        The file.
+    name : str or None
+        Template (hoc), class or function (Python); None where there is only one.
+    arguments : mapping, sequence or None
+        What the template, class or function is called with.
+    mod : path or None
+        Folder of NMODL mechanisms; by default ``mod`` beside the file, where it exists.
+
+    Raises
+    ------
+    ModelError, MechanismError
+        What is wrong in the file or the request.
+    """
+    given = to_plain(arguments or [], "cell_args")
+    if file.suffix == ".swc":
+        if given:
+            raise ModelError(
+                f"{file} is a morphology and takes no arguments: leave cell_args (--cell-args) out"
+            )
+        check_swc(file)
+        name = "swc_cell"
+    elif file.suffix == ".py":
+        name = python_name(file, name)
+    else:
+        name = hoc_name(file, name, given)
+    beside = file.parent / "mod"
+    own_mod = str(beside) if mod is None and beside.is_dir() else None
+    folder = own_mod if mod is None else mod
+    prepared = None if folder is None else prepare_folders([folder])
+    request = {
+        "file": str(file.resolve()),
+        "name": name,
+        "arguments": given,
+        "mod": None if prepared is None else prepared.folder,
+    }
+    try:
+        answer = ask_child(
+            "wscale.cells.importer", request, file.parent, file, "the cell", {"MPLBACKEND": "Agg"}
+        )
+    except ModelError as error:
+        raise ModelError(f"{error}{_remedy(str(error), folder, prepared)}") from error
+    notices = () if prepared is None else prepared.notices
+    return Imported(answer["rule"], own_mod, notices)
+
+
+def _remedy(message: str, folder: str | Path | None, prepared: ModFolders | None) -> str:
+    """Say what to do where a mechanism was not there; else nothing."""
+    if not _NO_MECHANISM.search(message):
+        return ""
+    searched = "there is no mod/ beside the file" if folder is None else f"{folder} has none"
+    left_out = "" if prepared is None else "".join(f"\n  {text}" for text in prepared.notices)
+    return (
+        f"\nNEURON has no such mechanism, and {searched}; give the folder of its .mod file with "
+        f"--mod{left_out}"
+    )
+
+
+# ---------------------------------------------------------------------- in the child
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Child side: load mechanisms, let NetPyNE import the cell, make it plain."""
+    from wscale.mechanisms.loading import import_neuron, load_mechanisms
+
+    if request["mod"] is not None:
+        load_mechanisms(request["mod"])
+    if Path(request["file"]).suffix != ".swc":  # which is data: nothing beside it is imported
+        sys.path.insert(0, str(Path(request["file"]).parent))
+    h = import_neuron()
+    from netpyne import specs
+    from netpyne.conversion import neuronPyHoc
+
+    h.load_file("stdrun.hoc")  # has v_init, which no file is to find new
+    read, look, counted = neuronPyHoc.getCellParams, neuronPyHoc.getGlobals, []
+    usual = {name: getattr(h, name) for name in ("celsius", "v_init")}
+    marks = {name: math.nextafter(value, math.inf) for name, value in usual.items()}
+    chosen: dict[str, float] = {}
+
+    def count(cell: Any, *more: Any, **named: Any) -> Any:
+        found = getattr(cell, "all_sec", None) or ([0] if hasattr(cell, "sec") else h.allsec())
+        counted.append(len(list(found)))
+        for key, mark in marks.items():
+            if getattr(h, key) != mark:  # the file has set it, be it to what is NEURON's default
+                chosen[key] = float(getattr(h, key))
+            setattr(h, key, usual[key])
+        return read(cell, *more, **named)
+
+    def begin(*more: Any, **named: Any) -> Any:  # NetPyNE has just reset NEURON
+        for key, mark in marks.items():
+            setattr(h, key, mark)
+        neuronPyHoc.getGlobals = look
+        return look(*more, **named)
+
+    neuronPyHoc.getGlobals = begin
+
+    neuronPyHoc.getCellParams = count
+    file, name, arguments = request["file"], request["name"], request["arguments"]
+    if file.endswith(".py") and Path(file).stem in sys.modules:
+        raise ModelError(f"{file} has the name of a Python module; rename the file")
+    params = specs.NetParams()
+    try:
+        params.importCellParams(
+            "cell", file, name or "", cellArgs=arguments, cellInstance=name is None
+        )
+    except WscaleError:
+        raise
+    except BaseException as error:
+        called = "" if name is None else f"{name} of "
+        message = (
+            f"{called}{file} failed with cell_args = {arguments}: {type(error).__name__}: {error}"
+        )
+        return {"error": "ModelError", "message": message, "said": True}
+    rule: dict[str, Any] = to_plain(params.cellParams["cell"], "cell")
+    if counted and counted[-1] != len(rule["secs"]):
+        raise ModelError(
+            f"{file} makes {counted[-1]} sections with {len(rule['secs'])} different names "
+            f"({kinds(rule['secs'])}); a file must make one cell, its sections with their own names"
+        )
+    _refuse_own_voltage(h, file, rule["secs"])
+    _keep_globals(rule, chosen)
+    return {"rule": rule}
+
+
+def _keep_globals(rule: dict[str, Any], chosen: dict[str, float]) -> None:
+    """Put temperature and initial potential that a file sets where NetPyNE's import puts them."""
+    own = rule.setdefault("globals", {})
+    for name in ("celsius", "v_init"):
+        own.pop(name, None)
+    own.update(chosen)
+    if "v_init" in chosen:
+        for sec in rule["secs"].values():
+            sec["vinit"] = chosen["v_init"]
+
+
+def _refuse_own_voltage(h: Any, file: str, secs: dict[str, Any]) -> None:
+    """Refuse a cell that is nothing but point processes which leave the section's voltage alone."""
+    mods = {point["mod"] for sec in secs.values() for point in sec.get("pointps", {}).values()}
+    if not mods or any(sec.get("mechs") for sec in secs.values()):
+        return
+    types, name = h.MechanismType(1), h.ref("")
+    for index in range(int(types.count())):
+        types.select(index)
+        types.selected(name)
+        code = _MOD_COMMENT.sub("", types.code())
+        if name[0] not in mods:
+            continue
+        own = types.is_artificial(index) or (code and not _CURRENT.search(code))
+        if not own:
+            return
+    raise ModelError(
+        f"the cell of {file} is artificial: its voltage is that of {some(mods)}, not of a section, "
+        "so a synapse on a section has no EPSP there; take a version that uses the section's "
+        "voltage"
+    )

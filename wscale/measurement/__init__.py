@@ -1,0 +1,1 @@
+"""Pure functions of time, potential and weight: EPSPs, the weight for a target, losses."""

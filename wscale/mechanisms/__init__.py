@@ -1,0 +1,1 @@
+"""NMODL: what files declare, compiling, the cached library, several folders, loading."""

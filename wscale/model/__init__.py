@@ -1,0 +1,1 @@
+"""The single-cell model as plain data: sites, targets, synapses and checks."""

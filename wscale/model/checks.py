@@ -1,0 +1,252 @@
+"""What a single-cell model must have before it is worth simulating.
+
+Every check raises an error of the :class:`wscale.errors.WscaleError` family that names the entry,
+its value, what is allowed and the remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from wscale._util.plain import is_number, short
+from wscale.cells.cell_rule_checks import check_sections
+from wscale.errors import ConfigError, ModelError, closest
+from wscale.measurement.epsp import Protocol
+from wscale.model.description import STIM, ModelDescription
+
+__all__ = [
+    "NETPYNE_KEYS",
+    "check_configuration",
+    "check_network",
+    "check_shape",
+    "check_tolerance",
+    "check_window",
+]
+
+_NETWORK = ("cellParams", "popParams", "stimSourceParams", "stimTargetParams", "synMechParams")
+
+_LABEL = re.compile(r"\w[\w .+-]*")
+
+
+# Keys of synMechParams that NetPyNE itself reads
+NETPYNE_KEYS = (
+    "label",
+    "mod",
+    "loc",
+    "preLoc",
+    "sec",
+    "selfNetCon",
+    "pointerParams",
+    "gapJunction",
+)
+
+
+def check_shape(cell: str, net: dict[str, Any]) -> None:
+    """Raise ModelError unless the parts of a network that are read are of NetPyNE's shape."""
+    for part in _NETWORK:
+        entries = net.get(part)
+        if not isinstance(entries, dict):
+            raise ModelError(f"netParams.{part} = {short(entries)} must be a dictionary")
+        for label, entry in entries.items():
+            if not isinstance(entry, dict):
+                raise ModelError(
+                    f"netParams.{part}[{label!r}] = {short(entry)} must be a dictionary"
+                )
+    secs = net["cellParams"].get(cell, {}).get("secs")
+    if not isinstance(secs, dict) or not secs:
+        raise ModelError(
+            f"netParams.cellParams[{cell!r}] has no sections; a cell needs at least its soma"
+        )
+    check_sections(f"cell {cell!r}", secs)
+    values = net["cellParams"][cell].get("globals", {})
+    if not _are_globals(values):
+        raise ModelError(f"cell {cell!r}: globals = {short(values)} must be names and numbers")
+    lists = net["cellParams"][cell].get("secLists", {})
+    if not isinstance(lists, dict) or not all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in lists.values()
+    ):
+        raise ModelError(f"cell {cell!r}: secLists must be a dictionary of lists of section names")
+
+
+def check_network(model: ModelDescription) -> None:
+    """Raise ModelError unless one cell gets one activation of known synapses from NetStim1."""
+    if not _LABEL.fullmatch(model.cell):
+        raise ModelError(
+            f"cell label {model.cell!r} cannot be part of a file name; use letters, digits, spaces "
+            "and _ + - . (not first)"
+        )
+    _ = model.soma
+    pops = model.net["popParams"]
+    sizes = {name: _size(pop) for name, pop in pops.items()}
+    if list(sizes.values()) != [1]:
+        raise ModelError(
+            f"the model must have one population of one cell, but popParams gives {sizes}; "
+            "leave only the calibrated cell, with numCells = 1. For a cell of a network, make a "
+            "folder beside it: wscale new DIR --cell-file FILE, where FILE is the cell's own, or "
+            "what netParams.save('./FILE.json') writes, with --cell-class RULE"
+        )
+    targets = [
+        label
+        for label, target in model.net["stimTargetParams"].items()
+        if target.get("source") == STIM
+    ]
+    if STIM not in model.net["stimSourceParams"] or len(targets) != 1:
+        raise ModelError(
+            f"netParams must have stimSourceParams[{STIM!r}] and exactly one stimTargetParams "
+            f"entry with source {STIM!r}, but the sources are "
+            f"{sorted(model.net['stimSourceParams'])} and the targets {targets}"
+        )
+    source = model.stim_source
+    start = source.get("start")
+    if not is_number(start) or start <= 0:
+        raise ModelError(
+            f"{STIM}: start = {start!r} ms must be positive and finite, late enough for the cell "
+            "to settle; 700 is usual"
+        )
+    if (source.get("type"), source.get("number", 1e9), source.get("noise", 0)) != (
+        "NetStim",
+        1,
+        0,
+    ):
+        raise ModelError(
+            f"{STIM} must be a NetStim with number 1 and noise 0 (one activation at a known "
+            f"time), but is {source}"
+        )
+    if not any(is_number(source.get(key)) and source[key] > 0 for key in ("interval", "rate")):
+        raise ModelError(
+            f"stimSourceParams[{STIM!r}] has no positive interval (ms) or rate, which NetPyNE "
+            "needs for a single activation too; 1e10 ms is usual"
+        )
+    if not model.syn_mechs or not all(isinstance(label, str) for label in model.syn_mechs):
+        raise ModelError(
+            f"{STIM}'s target has no synMech ({short(model.syn_mechs)}); name one or more of "
+            "synMechParams"
+        )
+    _check_target(model)
+
+
+def _check_target(model: ModelDescription) -> None:
+    target, known = model.stim_target, model.net["synMechParams"]
+    for key, kind in (("weight", "number of uS"), ("loc", "number"), ("delay", "number of ms")):
+        if not is_number(target.get(key, 1.0)):
+            raise ModelError(
+                f"{key} = {target[key]!r} of {STIM}'s target must be one {kind}; the parts of "
+                "several synMechs go into synMechWeightFactor"
+            )
+    factors = target.get("synMechWeightFactor")
+    several = len(model.syn_mechs) > 1 and factors is not None
+    if several and not (
+        isinstance(factors, list)
+        and len(factors) == len(model.syn_mechs)
+        and all(is_number(factor) and factor >= 0 for factor in factors)
+        and any(factors)
+    ):
+        raise ModelError(
+            f"synMechWeightFactor = {factors} of {STIM}'s target must have one factor for each "
+            f"of its synMechs {model.syn_mechs}, not negative, one at least positive"
+        )
+    for key in ("synsPerConn", "synMechLocFactor", "synMechDelayFactor"):
+        if target.get(key, 1) != 1:
+            raise ModelError(
+                f"{key} = {target[key]!r} of {STIM}'s target: one activation at one place is "
+                f"calibrated; leave {key} out"
+            )
+    for label in model.syn_mechs:
+        if label not in known:
+            raise ModelError(
+                f"synMech {label!r} of {STIM} is not in synMechParams ({sorted(known)})."
+                f"{closest(label, known)}"
+            )
+        if not isinstance(known[label].get("mod"), str):
+            raise ModelError(
+                f"synMechParams[{label!r}]: mod = {known[label].get('mod')!r} must name its point "
+                "process, such as Exp2Syn"
+            )
+        for key, value in known[label].items():
+            if key not in NETPYNE_KEYS and not (is_number(value) or isinstance(value, str)):
+                raise ModelError(
+                    f"synMechParams[{label!r}]: {key} = {short(value)} must be a finite number"
+                )
+    delay = target.get("delay", model.net.get("defaultDelay", 1))
+    if not is_number(delay):
+        raise ModelError(f"delay = {delay!r} of {STIM}'s target must be a number of ms")
+    if model.arrival_ms < model.onset_ms:
+        raise ModelError(
+            f"{STIM}: delay must not be negative ({model.arrival_ms - model.onset_ms:g} ms)"
+        )
+
+
+def check_configuration(model: ModelDescription) -> None:
+    """Raise ConfigError where time steps do not fit, or another simulator is asked for."""
+    if model.cfg.get("coreneuron"):
+        raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
+    for name, usual in (("dt", 0.025), ("recordStep", 0.1), ("duration", 800)):
+        value = model.cfg.get(name)
+        if not is_number(value) or value <= 0:
+            raise ConfigError(f"cfg.{name} = {value!r} ms must be positive; {usual:g} is usual")
+    globals_ = model.cfg.get("hParams")
+    if not isinstance(globals_, dict):
+        raise ConfigError(f"cfg.hParams = {globals_!r} must be a dictionary of NEURON's globals")
+    for name, unit, usual in (("v_init", "mV", -80), ("celsius", "degC", 34)):
+        value = globals_.get(name, usual)
+        if not is_number(value):
+            raise ConfigError(
+                f"cfg.hParams.{name} = {value!r} must be a number of {unit}; {usual} is usual"
+            )
+    if not _are_globals(globals_):
+        raise ConfigError(f"cfg.hParams = {short(globals_)} must be names and finite numbers")
+    dt, step = model.cfg["dt"], model.cfg["recordStep"]
+    stride = step / dt
+    if not model.cfg["cvode_active"] and not _is_whole(stride):
+        raise ConfigError(
+            f"cfg.recordStep = {step!r} ms must be a whole multiple of cfg.dt = {dt!r} ms; "
+            f"{max(1, round(stride)) * dt:g} is one"
+        )
+
+
+def check_window(model: ModelDescription, protocol: Protocol) -> None:
+    """Raise ConfigError where the measurement window does not end within ``cfg.duration``."""
+    end = model.onset_ms + protocol.window_ms
+    if end > float(model.cfg["duration"]) + 1e-9:
+        raise ConfigError(
+            f"the measurement window ends at {end:g} ms (NetStim1 start {model.onset_ms:g} + "
+            f"window_ms {protocol.window_ms:g}), after cfg.duration = {model.cfg['duration']:g} "
+            "ms; shorten window_ms or lengthen cfg.duration"
+        )
+    step = float(model.cfg["recordStep"])
+    steps = protocol.window_ms / step
+    if not _is_whole(steps):
+        raise ConfigError(
+            f"window_ms = {protocol.window_ms:g} must be a whole multiple of cfg.recordStep = "
+            f"{step:g} ms; {max(1, round(steps)) * step:g} is one"
+        )
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Raise ConfigError where a relative error cannot be a tolerance."""
+    if not 0 < tolerance < 1:
+        raise ConfigError(
+            f"tolerance = {tolerance!r} must be a relative error between 0 and 1; 0.001 is usual"
+        )
+
+
+def _are_globals(values: Any) -> bool:
+    """Whether these are names and numbers: NetPyNE makes hoc of them, which could do more."""
+    return isinstance(values, dict) and all(
+        re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and (is_number(value) or value is True)
+        for name, value in values.items()
+    )
+
+
+def _size(pop: dict[str, Any]) -> Any:
+    """Return how many cells NetPyNE makes of a population."""
+    if "density" in pop:
+        return "by density"
+    listed = pop.get("cellsList")
+    return pop.get("numCells", len(listed) if isinstance(listed, list) else 1)
+
+
+def _is_whole(ratio: float) -> bool:
+    return round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio

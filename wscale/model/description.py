@@ -1,0 +1,169 @@
+"""What a single-cell model holds, and what follows from it; plain data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wscale._util.text import kinds
+from wscale.errors import ModelError
+from wscale.mechanisms.library import mechanisms_hash
+
+__all__ = ["STIM", "ModelDescription", "soma_of"]
+
+STIM = "NetStim1"
+
+# cfg entries that say where output goes or how much is printed, not what is simulated
+_OUTPUT_KEYS = (
+    "analysis",
+    "backupCfgFile",
+    "filename",
+    "print",
+    "progressBar",
+    "save",
+    "simLabel",
+    "timestampFilename",
+    "timing",
+    "validateNetParams",
+    "verbose",
+)
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """The content of a :class:`wscale.Model`, not checked.
+
+    Parameters
+    ----------
+    cell : str
+        Label of the cell rule in ``net["cellParams"]``.
+    net : dict
+        The content of a NetPyNE ``NetParams``, plain.
+    cfg : dict
+        The content of a NetPyNE ``SimConfig``, plain.
+    mod : str or None
+        Folder of the NMODL mechanisms that the model needs (None: NEURON's own suffice).
+    notices : tuple of str
+        What was changed or left out when the model was read, for the user to see.
+    group : str
+        Name of the synapse group, where there are several.
+    searched : tuple of str
+        The NMODL folders that were given, for messages.
+    """
+
+    cell: str
+    net: dict[str, Any]
+    cfg: dict[str, Any]
+    mod: str | None = None
+    notices: tuple[str, ...] = ()
+    group: str = ""
+    searched: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The cell's label, with the synapse group's name; names files and results."""
+        return f"{self.cell}_{self.group}" if self.group else self.cell
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """The cell rule: ``secs``, ``secLists``, ``globals``."""
+        rule: dict[str, Any] = self.net["cellParams"][self.cell]
+        return rule
+
+    @property
+    def soma(self) -> str:
+        """Name of the section whose centre is the somatic potential."""
+        return soma_of(self.rule["secs"], self.cell)
+
+    @property
+    def stim_source(self) -> dict[str, Any]:
+        """The entry of NetStim1 in ``stimSourceParams``."""
+        source: dict[str, Any] = self.net["stimSourceParams"][STIM]
+        return source
+
+    @property
+    def stim_target_label(self) -> str:
+        """Label of the one ``stimTargetParams`` entry that NetStim1 drives."""
+        targets: dict[str, Any] = self.net["stimTargetParams"]
+        return next(label for label, entry in targets.items() if entry.get("source") == STIM)
+
+    @property
+    def stim_target(self) -> dict[str, Any]:
+        """The entry of ``stimTargetParams`` that NetStim1 drives."""
+        target: dict[str, Any] = self.net["stimTargetParams"][self.stim_target_label]
+        return target
+
+    @property
+    def syn_mechs(self) -> list[str]:
+        """Labels of the synMechs that NetStim1 activates together."""
+        labels = self.stim_target.get("synMech")
+        return labels if isinstance(labels, list) else [str(labels)]
+
+    @property
+    def onset_ms(self) -> float:
+        """Time of the presynaptic spike (NetStim1's start), ms."""
+        return float(self.stim_source["start"])
+
+    @property
+    def arrival_ms(self) -> float:
+        """Time at which the spike reaches the synapse (start + delay), ms."""
+        return self.onset_ms + float(self.stim_target.get("delay", self.net.get("defaultDelay", 1)))
+
+    @property
+    def dt_ms(self) -> float:
+        """Integration time step, ms."""
+        return float(self.cfg["dt"])
+
+    @property
+    def record_step_ms(self) -> float:
+        """Sampling step of the somatic potential, ms."""
+        return float(self.cfg["recordStep"])
+
+    # ------------------------------------------------------------------ hashes
+
+    @cached_property
+    def cell_hash(self) -> str:
+        """SHA-256 of the cell rule."""
+        return _digest(self.rule)
+
+    @cached_property
+    def config_hash(self) -> str:
+        """SHA-256 of configuration and network, without cell rule and output settings."""
+        cfg = {key: self.cfg[key] for key in self.cfg if not key.startswith(_OUTPUT_KEYS)}
+        net = {key: self.net[key] for key in self.net if key != "cellParams"}
+        return _digest([cfg, net])
+
+    @cached_property
+    def mechanism_hash(self) -> str:
+        """SHA-256 of the NMODL files (empty text where there are none)."""
+        return "" if self.mod is None else mechanisms_hash(Path(self.mod))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of all that decides a simulation's numbers: cell, configuration, mechanisms."""
+        others = {k: v for k, v in self.net["cellParams"].items() if k != self.cell}
+        return _digest([self.cell_hash, others, self.config_hash, self.mechanism_hash])
+
+
+def soma_of(secs: Mapping[str, Any], cell: str) -> str:
+    """Return the section that is the soma: ``soma``, or the only one whose name starts so."""
+    somas = [name for name in secs if name.startswith("soma")]
+    if "soma" in somas:
+        return "soma"
+    if len(somas) != 1:
+        named = next((name for name in secs if name.lower().startswith("soma")), "NAME")
+        raise ModelError(
+            f"cell {cell!r} needs one section whose name starts with 'soma', but has "
+            f"{somas or 'none'} among {kinds(secs)}; say --soma {named} with the --cell-file, or "
+            "rename the section that is the soma"
+        )
+    return somas[0]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

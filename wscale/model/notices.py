@@ -1,0 +1,61 @@
+"""What is unusual in a model and no error: notices, for the user to judge."""
+
+from __future__ import annotations
+
+from wscale._util.plain import is_number
+from wscale._util.text import kinds
+from wscale.model.description import ModelDescription
+
+__all__ = ["remarks", "unused_globals"]
+
+
+def remarks(model: ModelDescription) -> list[str]:
+    """Return notices about a model whose parts were checked.
+
+    Examples
+    --------
+    >>> from wscale import Model
+    >>> remarks(Model.from_folder(".", "PV_simple"))
+    []
+    """
+    return [*_bare_sections(model), *_unused_factor(model)]
+
+
+def _bare_sections(model: ModelDescription) -> list[str]:
+    secs = model.rule["secs"]
+    bare = [name for name, sec in secs.items() if not (sec.get("mechs") or sec.get("pointps"))]
+    if not bare:
+        return []
+    return [
+        f"{model.cell}: {len(bare)} of {len(secs)} sections ({kinds(bare)}) have no mechanism, so "
+        "no leak; give them one, such as pas, unless this is meant"
+    ]
+
+
+def unused_globals(model: ModelDescription) -> list[str]:
+    """Return notices about a cell's own temperature and initial potential that are not simulated.
+
+    NetPyNE takes those of the rule only where ``cfg.hParams`` has none.
+    """
+    own, used = model.rule.get("globals", {}), model.cfg["hParams"]
+    notices = []
+    for name, unit in (("celsius", "degC"), ("v_init", "mV")):
+        if name in own and name in used and own[name] != used[name]:
+            if name == "v_init" and all("vinit" in sec for sec in model.rule["secs"].values()):
+                continue  # which holds
+            value = f"{own[name]:g}" if is_number(own[name]) else own[name]
+            notices.append(
+                f"{model.cell}: comes with {name} = {value} {unit}, and is simulated with "
+                f"cfg.hParams: {used[name]:g} {unit}; --cfg hParams.{name}={value} takes the cell's"
+            )
+    return notices
+
+
+def _unused_factor(model: ModelDescription) -> list[str]:
+    factors = model.stim_target.get("synMechWeightFactor")
+    if len(model.syn_mechs) != 1 or factors in (None, [1], [1.0]):
+        return []
+    return [
+        f"{model.cell}: synMechWeightFactor = {factors} has no effect, since NetPyNE applies it "
+        "only to several synMechs; the weight is that of the one synMech"
+    ]

@@ -1,0 +1,102 @@
+"""Where a search can run other than on this machine: a Dask cluster, or a cluster's job queue."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from wscale.errors import ConfigError, closest
+from wscale.parallel.daskbackend import DaskBackend
+from wscale.parallel.limits import Limits
+from wscale.parallel.pool import Backend
+
+__all__ = ["KINDS", "DaskBackend", "cluster_backend"]
+
+KINDS = ("dask", "slurm", "pbs", "sge", "lsf")
+
+
+@contextmanager
+def cluster_backend(
+    kind: str,
+    limits: Limits,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    queue: str | None = None,
+    walltime: str | None = None,
+    job_extra: Sequence[str] = (),
+    interface: str | None = None,
+) -> Iterator[Backend]:
+    """Yield workers on a cluster, and leave it as it was.
+
+    Parameters
+    ----------
+    kind : {"dask", "slurm", "pbs", "sge", "lsf"}
+        A Dask cluster that runs, or a job queue, where each worker is a job.
+    limits : Limits
+        What a worker may use.
+    scheduler : str, optional
+        Dask: the scheduler's address, or the path of its scheduler file.
+    workers : int, optional
+        Job queues: how many jobs.
+    queue, walltime : str, optional
+        Their queue or partition, and time limit.
+    job_extra : sequence of str
+        Further lines of their submission.
+    interface : str, optional
+        The network interface by which jobs reach this machine; by default none but this machine's
+        own jobs can.
+
+    Raises
+    ------
+    ConfigError
+        No such kind, an option that is missing or does not belong to it, packages that are not
+        installed, a cluster that cannot be reached or refuses.
+    """
+    if kind not in KINDS:
+        raise ConfigError(
+            f"--backend {kind!r}: allowed are local, {', '.join(KINDS)}.{closest(kind, KINDS)}"
+        )
+    _check_installed("distributed" if kind == "dask" else "dask_jobqueue")
+    of_jobs = {
+        "workers": workers,
+        "queue": queue,
+        "walltime": walltime,
+        "job-extra": job_extra,
+        "interface": interface,
+    }
+    if kind == "dask":
+        for name, value in of_jobs.items():
+            if value:
+                raise ConfigError(
+                    f"--{name} belongs to a job queue ({', '.join(KINDS[1:])}); the workers of "
+                    "--backend dask are those that its cluster has"
+                )
+        if scheduler is None:
+            raise ConfigError(
+                "--backend dask needs --scheduler: the address that 'dask scheduler' says, or the "
+                "path of its --scheduler-file"
+            )
+        with DaskBackend(scheduler, limits) as backend:
+            yield backend
+        return
+    if scheduler is not None:
+        raise ConfigError(f"--scheduler belongs to --backend dask; {kind} starts its own")
+    from wscale.parallel.job_queue import job_queue
+
+    with job_queue(kind, limits, workers, queue, walltime, job_extra, interface) as backend:
+        yield backend
+
+
+def _check_installed(package: str) -> None:
+    ctrl_c = signal.getsignal(signal.SIGINT)
+    try:
+        __import__(package)
+    except ImportError as error:
+        raise ConfigError(
+            f"a cluster needs packages that are not installed ({error}): "
+            "pip install 'wscale[cluster]'"
+        ) from error
+    if signal.getsignal(signal.SIGINT) is not ctrl_c:  # dask_jobqueue takes it for itself
+        signal.signal(signal.SIGINT, ctrl_c)

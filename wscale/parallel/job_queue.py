@@ -1,0 +1,294 @@
+"""Workers that are jobs of a cluster's queue, through dask-jobqueue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from wscale._util.cache import cache_folder
+from wscale.errors import ConfigError, SimulationError
+from wscale.parallel.daskbackend import DaskBackend
+from wscale.parallel.limits import Limits
+
+__all__ = ["job_queue"]
+
+# Of each kind: dask-jobqueue's class, how a job is asked for, and what is said of one that has gone
+_KINDS = {
+    "slurm": ("SLURMCluster", "squeue --noheader --format=%T --jobs", r"|.*Invalid job id.*"),
+    "pbs": ("PBSCluster", "qstat", r".*(Unknown Job|has finished).*"),
+    "sge": ("SGECluster", "qstat -j", r".*do not exist.*"),
+    "lsf": ("LSFCluster", "bjobs -noheader -o stat", r".*(EXIT|DONE|not found).*"),
+}
+# What a job gets where --memory-limit does not say, and what its Dask worker needs beside, GiB
+_MEMORY_GiB, _DASK_GiB = 2.0, 0.5
+# A job ends by itself where its scheduler has been gone so long, s
+_ORPHAN_s = 60
+# How often jobs are looked after, and how long the queue may take to answer, s
+_TEND_s, _ANSWER_s = 5.0, 60.0
+# Logs of runs that failed are kept so long, s
+_OLD_s = 30 * 86400.0
+# So many jobs may end before their workers have come; of the last one's log, so much is told
+_MOST_FAILED, _TOLD = 3, 1500
+
+_logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def job_queue(
+    kind: str,
+    limits: Limits,
+    workers: int | None,
+    queue: str | None,
+    walltime: str | None,
+    job_extra: Sequence[str],
+    interface: str | None,
+) -> Iterator[DaskBackend]:
+    """Submit jobs, one worker each, and cancel them at the end; lost ones are submitted again.
+
+    The Dask scheduler is in this process. It listens on the loopback interface, or on the one that
+    is given, and speaks TLS with certificates that are made for this run.
+
+    Parameters
+    ----------
+    kind, limits, workers, queue, walltime, job_extra, interface
+        As for :func:`wscale.parallel.cluster.cluster_backend`.
+
+    Raises
+    ------
+    ConfigError
+        No number of jobs, an interface that there is not, or a queue that refuses jobs.
+    """
+    if workers is None or workers < 1:
+        raise ConfigError(f"--backend {kind} needs --workers: how many jobs, 1 or more")
+    import dask
+    import dask_jobqueue
+
+    own = dask.config.get(f"jobqueue.{kind}", {})
+    interface = interface or own.get("interface")
+    _check_interface(interface)
+    make = getattr(dask_jobqueue, _KINDS[kind][0])
+    if shutil.which(program := shlex.split(make.job_cls.submit_command)[0]) is None:
+        raise ConfigError(f"{kind} is not on this machine, or not in PATH: there is no {program}")
+    folder = _folder(kind)
+    keeping = {"distributed.deploy.lost-worker-timeout": f"{_TEND_s:g}s"}
+    try:
+        with dask.config.set(keeping):
+            options = {
+                **_resources(limits, queue, walltime, job_extra),
+                **_connections(interface, folder, own.get("scheduler-options") or {}),
+                "job_script_prologue": [*(own.get("job-script-prologue") or ()), *_exports()],
+            }
+            try:
+                cluster = make(**options)
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ConfigError(f"no scheduler for the jobs of {kind}: {error}") from error
+            jobs = _Jobs(kind, cluster, workers, folder)
+            try:
+                jobs.submit()
+                with DaskBackend(cluster, limits, worker_timeout_s=None, tend=jobs.tend) as backend:
+                    yield backend
+            finally:
+                jobs.end()
+    except SimulationError:
+        raise  # the logs may say why
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_interface(interface: str | None) -> None:
+    from distributed.utils import get_ip_interface
+
+    if interface is not None:
+        try:
+            get_ip_interface(interface)  # type: ignore[no-untyped-call]
+        except ValueError as error:
+            raise ConfigError(f"--interface {interface!r}: {error}") from error
+
+
+def _folder(kind: str) -> Path:
+    """Make a folder for certificates and logs, which the jobs see too."""
+    try:
+        folder = cache_folder("jobs") / f"{kind}-{uuid.uuid4().hex[:12]}"
+        folder.mkdir(parents=True, mode=0o700)
+        for old in folder.parent.iterdir():
+            if time.time() - old.stat().st_mtime > _OLD_s:
+                shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the jobs' certificates and logs cannot be kept: {error}; set WSCALE_CACHE to a "
+            "folder that can be written here and seen by the jobs"
+        ) from error
+    return folder
+
+
+def _resources(
+    limits: Limits, queue: str | None, walltime: str | None, job_extra: Sequence[str]
+) -> dict[str, Any]:
+    memory_GiB = (limits.memory_GiB or _MEMORY_GiB) + _DASK_GiB
+    given = {"queue": queue, "walltime": walltime, "job_extra_directives": list(job_extra) or None}
+    return {
+        "cores": 1,
+        "processes": 1,
+        "memory": f"{memory_GiB:g}GiB",
+        "job_name": "wscale",
+        "nanny": False,  # a worker that ends is a job that ends
+        **{name: value for name, value in given.items() if value is not None},
+    }
+
+
+def _connections(interface: str | None, folder: Path, own: dict[str, Any]) -> dict[str, Any]:
+    """Return who may speak with whom: without an interface, nobody beyond this machine."""
+    place = {"host": "127.0.0.1"} if interface is None else {"interface": interface}
+    worker = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+    if interface is None:
+        worker += ["--host", "127.0.0.1"]
+    return {
+        "security": True,
+        "shared_temp_directory": str(folder),
+        "log_directory": str(folder),
+        "death_timeout": _ORPHAN_s,
+        "python": shlex.quote(sys.executable),
+        "scheduler_options": {
+            "dashboard": False,
+            "dashboard_address": "127.0.0.1:0",  # pages for whoever asks, even so
+            **place,
+            **own,
+        },
+        "worker_extra_args": worker,
+        **({} if interface is None else {"interface": interface}),
+    }
+
+
+def _exports() -> list[str]:
+    """Return the lines that give jobs this process's cache; not all queues pass variables on."""
+    cache = os.environ.get("WSCALE_CACHE")
+    return [] if cache is None else [f"export WSCALE_CACHE={shlex.quote(cache)}"]
+
+
+class _Jobs:
+    """The jobs of a run."""
+
+    def __init__(self, kind: str, cluster: Any, number: int, folder: Path) -> None:
+        self._kind, self._cluster, self._number, self._folder = kind, cluster, number, folder
+        self._came: set[str] = set()  # those whose workers came
+        self._failed = 0
+        self._told = False
+
+    def submit(self) -> None:
+        """Submit them.
+
+        Raises
+        ------
+        ConfigError
+            With what the queue said.
+        """
+        try:
+            self._cluster.sync(self._as_asked)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise ConfigError(
+                f"{self._kind} does not take the job: {_said(error)}; see --queue, --walltime, "
+                "--memory-limit and --job-extra"
+            ) from error
+
+    async def tend(self) -> None:
+        """Make good the jobs that were lost.
+
+        Raises
+        ------
+        SimulationError
+            Several have ended before their workers came.
+        """
+        await asyncio.sleep(_TEND_s)
+        self._came |= {one["name"] for one in self._cluster.scheduler_info["workers"].values()}
+        for name, job in list(self._cluster.workers.items()):
+            if name not in self._came and await self._has_gone(job.job_id):
+                self._failed += 1
+                del self._cluster.workers[name]
+        if self._failed > _MOST_FAILED:
+            raise SimulationError(
+                f"{self._failed} jobs of {self._kind} ended before their workers came. "
+                f"{self._last_words()}Where jobs run on other machines than this one, give "
+                "--interface. Finished sites are in the journal"
+            )
+        if not self._came and not self._told:
+            self._told = True
+            _logger.warning(
+                "%d jobs are in the queue of %s; their logs will be in %s",
+                len(self._cluster.workers),
+                self._kind,
+                self._folder,
+            )
+        try:
+            await self._as_asked()
+        except (RuntimeError, OSError, ValueError) as error:
+            _logger.warning("%s does not take a job now: %s", self._kind, _said(error))
+
+    def end(self) -> None:
+        """Cancel them all."""
+        self._forget_unsubmitted()
+        with suppress(Exception):  # at exit, Dask tries once more
+            self._cluster.close(timeout=_ANSWER_s)
+        for name in ("ca_file", "cert", "key"):
+            file = getattr(self._cluster, f"_job_{name}", None)
+            if file is not None:  # a temporary one
+                file.close()
+
+    async def _as_asked(self) -> None:
+        """Let there be as many jobs as were asked for."""
+        self._forget_unsubmitted()
+        talkative = logging.getLogger("tornado.application")  # it would say the same at length
+        talkative.disabled = True
+        try:
+            self._cluster.scale(jobs=self._number)
+            await self._cluster._correct_state()  # only here it is said why a job is refused
+        finally:
+            talkative.disabled = False
+
+    def _forget_unsubmitted(self) -> None:
+        for name, job in list(self._cluster.workers.items()):
+            if job.job_id is None:
+                del self._cluster.workers[name]
+                self._cluster._created.discard(job)
+
+    async def _has_gone(self, job_id: str) -> bool:
+        _, ask, gone = _KINDS[self._kind]
+        try:
+            said = await asyncio.to_thread(
+                subprocess.run,
+                [*shlex.split(ask), job_id],
+                capture_output=True,
+                text=True,
+                timeout=_ANSWER_s,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return re.fullmatch(gone, (said.stdout + said.stderr).strip(), re.DOTALL) is not None
+
+    def _last_words(self) -> str:
+        logs = [path for path in self._folder.glob("*") if path.is_file() and path.stat().st_size]
+        for log in sorted(logs, key=lambda path: path.stat().st_mtime, reverse=True):
+            if not log.name.startswith("."):  # certificates
+                return f"The end of {log}:\n{log.read_text(errors='replace')[-_TOLD:]}\n"
+        return ""
+
+
+def _said(error: Exception) -> str:
+    """Return what a submission command printed on stderr, where dask-jobqueue tells of it."""
+    text = str(error)
+    _, found, stderr = text.partition("stderr:\n")
+    return " ".join((stderr if found and stderr.strip() else text).split())

@@ -1,0 +1,1 @@
+"""Figures of a results folder and of single results."""

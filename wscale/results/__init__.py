@@ -1,0 +1,1 @@
+"""A results folder: its manifest, journal, lock, provenance, morphology and traces."""

@@ -1,0 +1,1 @@
+"""Searches over sites: the grid of weights, the targeted search, traced trials."""

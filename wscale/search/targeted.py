@@ -1,0 +1,271 @@
+"""The targeted search: per site, the weight that gives the target EPSP, in a few trials.
+
+The exhaustive search of :mod:`wscale.search.grid` measures how the EPSP depends on the weight at
+every site; this one goes straight for the weightNorm. The sites of a section are solved one after
+another, so that each is guessed from its neighbours' outcomes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from wscale.measurement.bracket import find_weight
+from wscale.measurement.epsp import Protocol
+from wscale.measurement.solution import Solution
+from wscale.model.model import Model
+from wscale.model.sites import Locations, Site
+from wscale.model.targets import Targets
+from wscale.parallel.pool import Backend, backend_for
+from wscale.results.journal import Journals
+from wscale.search.search import Cell, Search, plan_cells, run
+from wscale.simulation.rig import Rig, rig_for
+from wscale.tables.weightnorm import WeightNormTable
+
+__all__ = ["SolveResult", "SolvedSite", "plan_solve", "solve"]
+
+# The frequency at which transfer impedances rank sites best, for EPSPs of some milliseconds' rise
+_FREQUENCY_HZ = 60.0
+# First guess before anything was measured: a unitary weight of the models in the literature
+_FIRST_WEIGHT_uS = 5e-4
+
+
+@dataclass(frozen=True)
+class SolveSetting:
+    """What a worker needs to search a site beside its place and target."""
+
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class SolvedSite:
+    """What a worker found at one site."""
+
+    cell: str
+    index: int
+    site: Site
+    solution: Solution
+    seconds: float
+
+    @property
+    def trials(self) -> int:
+        """Number of simulations run."""
+        return self.solution.trials
+
+
+@dataclass(frozen=True)
+class SolveResult:
+    """The targeted search of one cell.
+
+    Parameters
+    ----------
+    model : Model
+        The cell.
+    solutions : tuple of (Site, Solution)
+        In the order of the sites.
+    seconds : float
+        Time the workers spent on this cell, added up, s.
+    """
+
+    model: Model
+    solutions: tuple[tuple[Site, Solution], ...]
+    seconds: float
+
+    @property
+    def trials(self) -> int:
+        """Number of simulations run."""
+        return sum(solution.trials for _, solution in self.solutions)
+
+    def table(self, provenance: dict[str, Any] | None = None) -> WeightNormTable:
+        """Return the weightNorm table."""
+        return WeightNormTable.from_solutions(self.model, self.solutions, provenance)
+
+
+def solve(
+    models: Model | Sequence[Model],
+    *,
+    sections: str | Sequence[str] | None = None,
+    locations: Locations = "every",
+    exclude: Sequence[str] = (),
+    targets: Targets | float = 0.5,
+    tolerance: float = 1e-3,
+    protocol: Protocol | None = None,
+    jobs: int = -1,
+    backend: Backend | None = None,
+    journals: Journals | None = None,
+    on_result: Callable[[SolvedSite], None] | None = None,
+    on_cell: Callable[[SolveResult], None] | None = None,
+) -> list[SolveResult]:
+    """Find the weight for the target at every site, in a few trials a site.
+
+    Parameters
+    ----------
+    models : Model or sequence of Model
+        The cells; their tasks share one pool of workers.
+    sections : str or sequence of str, optional
+        Section names, section lists or patterns (``apic*``); default: all but axons.
+    locations : str or sequence of float
+        ``every``: each segment's centre; ``middle``: that of each section; or numbers in (0, 1).
+    exclude : sequence of str
+        Section names, section lists or patterns to leave out.
+    targets : Targets or float
+        Target EPSPs, mV; negative for IPSPs.
+    tolerance : float
+        Largest relative error of the response for status ok.
+    protocol : Protocol, optional
+        Window and thresholds; the polarity follows the targets.
+    jobs : int
+        Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+    backend : Backend, optional
+        Other workers than ``jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+    journals : Journals, optional
+        Keeps outcomes in a results folder as they come, and continues from there.
+    on_result : callable, optional
+        Called with each :class:`SolvedSite` as it arrives.
+    on_cell : callable, optional
+        Called with each :class:`SolveResult` as soon as its last site is there.
+
+    Returns
+    -------
+    list of SolveResult
+        One a model, in their order; the same for any number of jobs.
+
+    Raises
+    ------
+    SelectionError, ConfigError, ModelError, MechanismError
+        Before any simulation, where an input cannot be used.
+
+    Examples
+    --------
+    >>> from wscale import Model, solve
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> [result] = solve(model, targets=0.5, jobs=2)
+    >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
+    [0.559, 0.561]
+    """
+    search = plan_solve(
+        models,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        tolerance=tolerance,
+        protocol=protocol,
+    )
+    workers = backend_for(jobs, backend)
+    return run(search, workers, journals=journals, on_result=on_result, on_cell=on_cell)
+
+
+def plan_solve(
+    models: Model | Sequence[Model],
+    *,
+    sections: str | Sequence[str] | None = None,
+    locations: Locations = "every",
+    exclude: Sequence[str] = (),
+    targets: Targets | float = 0.5,
+    tolerance: float = 1e-3,
+    protocol: Protocol | None = None,
+) -> Search[SolvedSite, SolveResult]:
+    """Check what :func:`solve` is given, and return the search that it runs."""
+    cells = plan_cells(
+        models,
+        sections=sections,
+        locations=locations,
+        exclude=exclude,
+        targets=targets,
+        tolerance=tolerance,
+        protocol=protocol,
+    )
+    return Search(
+        method="norm",
+        cells=cells,
+        setting=SolveSetting(tolerance),
+        function=_solve_chain,
+        failed=_failed,
+        chains=_sections,
+        trials_per_site=2,
+        join=_joined,
+        part=SolvedSite,
+    )
+
+
+def _sections(cell: Cell) -> list[tuple[int, ...]]:
+    """Group the sites by section, to be solved one after another."""
+    by_section = groupby(range(len(cell.sites)), key=lambda index: cell.sites[index].sec)
+    return [tuple(indices) for _, indices in by_section]
+
+
+def _joined(cell: Cell, parts: list[SolvedSite]) -> SolveResult:
+    pairs = tuple((part.site, part.solution) for part in parts)
+    return SolveResult(cell.model, pairs, sum(part.seconds for part in parts))
+
+
+def _solve_chain(
+    cell: Cell, indices: Sequence[int], before: Sequence[SolvedSite], setting: SolveSetting
+) -> list[SolvedSite]:
+    """Solve sites of a section, each from the outcomes of those before it (in a worker)."""
+    rig = rig_for(cell.model, cell.sites, cell.protocol)
+    linear = _linear_weights(rig)
+    # How far the outcomes are from their first guesses, by location
+    found = [(part.site.loc, _ratio(part, linear)) for part in before if part.solution.weight_norm]
+    solved = []
+    for index in indices:
+        start = time.perf_counter()
+        site, target_mV = cell.sites[index], cell.targets_mV[index]
+        solution = find_weight(
+            lambda weight, site=site: rig.respond([(site, weight)])[0],  # type: ignore[misc]
+            target_mV,
+            linear[site] * abs(target_mV) * _continued(found, site.loc),
+            setting.tolerance,
+        )
+        seconds = time.perf_counter() - start
+        part = SolvedSite(cell.model.cell, index, site, solution, seconds)
+        if solution.weight_norm:
+            found.append((site.loc, _ratio(part, linear)))
+        solved.append(part)
+    return solved
+
+
+def _ratio(part: SolvedSite, linear: dict[Site, float]) -> float:
+    solution = part.solution
+    exact = (solution.weight_norm or 0.0) / (1.0 + (solution.residual or 0.0))  # than tolerance
+    return exact / linear[part.site]
+
+
+def _failed(cell: Cell, index: int, setting: SolveSetting, reason: str) -> SolvedSite:
+    """Return the outcome of a site that could not be searched."""
+    solution = Solution("failed", cell.targets_mV[index], reason=reason)
+    return SolvedSite(cell.model.cell, index, cell.sites[index], solution, 0.0)
+
+
+def _continued(found: Sequence[tuple[float, float]], loc: float) -> float:
+    """Return how far the next weightNorm of a section is from its first guess, as those before."""
+    if len(found) < 2:
+        return found[-1][1] if found else 1.0
+    (loc0, before), (loc1, last) = found[-2:]
+    ratio = float((last / before) ** ((loc - loc1) / (loc1 - loc0)))
+    return last * min(max(ratio, 0.5), 2.0)
+
+
+_linear: tuple[Rig, dict[Site, float]] | None = None
+
+
+def _linear_weights(rig: Rig) -> dict[Site, float]:
+    """Return a first guess of every site's weightNorm, uS/mV: linear, from transfer impedances.
+
+    The same in every worker: it depends on the cell and its sites alone.
+    """
+    global _linear
+    if _linear is not None and _linear[0] is rig:
+        return _linear[1]
+    impedance = rig.transfer_impedances_MOhm(_FREQUENCY_HZ)
+    first = rig.sites[0]
+    response = rig.respond([(first, _FIRST_WEIGHT_uS)])[0]
+    gain = 1.0 if not response.ok else abs(response.epsp_mV or 0.0) / _FIRST_WEIGHT_uS
+    scale = impedance[first] / (gain or 1.0)
+    weights = {site: scale / max(z, 1e-9) for site, z in impedance.items()}
+    _linear = (rig, weights)
+    return weights

@@ -1,0 +1,36 @@
+"""What NetPyNE's own validation says of a model."""
+
+from __future__ import annotations
+
+import copy
+
+from wscale.mechanisms.loading import available_mechanisms
+from wscale.model.model import Model
+from wscale.simulation.session import import_netpyne, quiet
+
+__all__ = ["complaints"]
+
+
+def complaints(model: Model) -> tuple[str, ...]:
+    """Return what NetPyNE complains about, where it is not what a notice says in clearer words.
+
+    Parameters
+    ----------
+    model : Model
+        Its mechanisms are loaded.
+    """
+    import_netpyne()
+    from netpyne import specs
+    from netpyne.sim import validator
+
+    net = copy.deepcopy(model.net)
+    for sec in net["cellParams"][model.cell]["secs"].values():
+        if not sec.get("mechs", True):  # "Missing key: <class 'str'>"
+            del sec["mechs"]
+    known = available_mechanisms()
+    for label, entry in list(net["synMechParams"].items()):
+        if label not in model.syn_mechs and entry.get("mod") not in known:
+            del net["synMechParams"][label]  # is not activated; a KeyError there
+    with quiet():
+        _, failed = validator.validateNetParams(specs.NetParams(net))
+    return tuple(f"{failure.component}: {failure.formattedMessage()}" for failure in failed)

@@ -1,0 +1,1 @@
+"""The weightNorm table: its files, comparison, and how it fits a cell."""

@@ -1,0 +1,265 @@
+"""The closed loop: a NetPyNE network that loads the table, measured segment by segment."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wscale._util.plain import to_plain
+from wscale.errors import TableError, WscaleError
+from wscale.measurement.epsp import Polarity, Protocol, Response, measure
+from wscale.model.checks import check_tolerance, check_window
+from wscale.model.model import Model
+from wscale.model.sites import Site, number_of_segments
+from wscale.model.targets import Targets
+from wscale.parallel.pool import Backend, backend_for, run_tasks
+from wscale.search.search import Cell, Search, one_by_one, run
+from wscale.simulation.full_run import netpyne_trace
+from wscale.simulation.rig import rig_for
+from wscale.simulation.session import import_netpyne, quiet
+from wscale.tables.fit import check_fit, places_of
+from wscale.tables.weightnorm import WeightNormTable, read_out_index
+
+__all__ = ["Verification", "netpyne_trace", "verify"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a network's unit synapses give at the soma, entry by entry.
+
+    Parameters
+    ----------
+    cell : str
+        Label of the cell.
+    frame : DataFrame
+        One row a segment: cell, sec, segment, loc, weightNorm_uS_per_mV, table_status, target_mV,
+        epsp_mV, status, error (EPSP / target - 1), met, centre_reads (the entry that NetPyNE reads
+        for a synapse at the segment's centre), centre_epsp_mV (what that synapse gives).
+    tolerance : float
+        Largest absolute relative error that counts as met.
+    """
+
+    cell: str
+    frame: pd.DataFrame
+    tolerance: float
+
+    @property
+    def promised(self) -> pd.DataFrame:
+        """The rows of entries that promise the target: status ok, or given without a status."""
+        return self.frame[self.frame["table_status"].isin(["ok", "given"])]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promised entry gives its target."""
+        return bool(self.promised["met"].all())
+
+    @property
+    def largest_error(self) -> float:
+        """Largest absolute relative error of the promised entries (NaN where there are none)."""
+        return float(self.promised["error"].abs().max())
+
+    @property
+    def misread(self) -> pd.DataFrame:
+        """The rows of segments whose centre makes NetPyNE read another segment's entry."""
+        nseg = self.frame.groupby("sec")["segment"].transform("count")
+        return self.frame[self.frame["centre_reads"] % nseg != self.frame["segment"]]
+
+
+def verify(
+    cells: Sequence[tuple[Model, WeightNormTable]],
+    *,
+    target_mV: float = 0.5,
+    protocol: Protocol | None = None,
+    tolerance: float = 1e-3,
+    jobs: int = -1,
+    backend: Backend | None = None,
+    full_runs: bool = False,
+) -> list[Verification]:
+    """Load tables into NetPyNE networks and measure one unit synapse per segment.
+
+    The cell's rule gets the table through ``netParams.addCellParamsWeightNorm``; NetPyNE builds the
+    cell and scales the connections; one NetStim of weight ``|target|`` activates one segment at a
+    time, at a location that NetPyNE's read-out rule maps to that segment.
+
+    Parameters
+    ----------
+    cells : sequence of (Model, WeightNormTable)
+        Each cell (with synapses and configuration) and its table.
+    target_mV : float
+        Target EPSP where a table does not say, mV.
+    protocol : Protocol, optional
+        How responses are measured; the polarity follows the targets.
+    tolerance : float
+        Largest relative error that counts as met.
+    jobs : int
+        Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+    backend : Backend, optional
+        Other workers than ``jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+    full_runs : bool
+        Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
+        in place of restoring the settled state: slower, the same numbers.
+
+    Returns
+    -------
+    list of Verification
+        One a cell, in their order.
+
+    Raises
+    ------
+    TableError
+        A table does not fit its cell, or NetPyNE would not load it.
+    ConfigError, SelectionError
+        A tolerance or target that cannot be one.
+
+    Examples
+    --------
+    >>> from wscale import Model, solve, verify
+    >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
+    >>> [result] = solve(model, jobs=2)
+    >>> [check] = verify([(model, result.table())], jobs=2)
+    >>> check.passed, len(check.frame)
+    (True, 2)
+    """
+    protocol = protocol or Protocol()
+    check_tolerance(tolerance)
+    Targets(target_mV)  # refuses what is no target
+    for model, table in cells:
+        check_fit(model, table)
+        check_window(model, protocol)
+    loads = [(number, model, table.capped()) for number, (model, table) in enumerate(cells)]
+    workers = backend_for(jobs, backend)
+    scaled: dict[int, Model] = {}
+    for number, outcome in list(run_tasks(_load_table, loads, workers)):
+        if isinstance(outcome, WscaleError):
+            raise outcome
+        scaled[number] = outcome
+
+    checked = tuple(
+        _cell(scaled[number], table, target_mV, protocol) for number, (_, table) in enumerate(cells)
+    )
+    search = Search(
+        method="verify",
+        cells=checked,
+        setting=full_runs,
+        function=_measure,
+        failed=lambda cell, index, _, reason: _Measured(index, Response("failed", reason)),
+        chains=one_by_one,
+        trials_per_site=1,
+        join=_by_site,
+        part=_Measured,
+    )
+    measured: list[dict[Site, Response]] = run(search, workers)
+    return [
+        _compare(model, table, responses, target_mV, tolerance)
+        for (model, table), responses in zip(cells, measured, strict=True)
+    ]
+
+
+def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol) -> Cell:
+    """Lay out a site at each read-out location, and at centres that read another entry."""
+    places = []
+    for sec, segment, *_ in table.entries():
+        own, centre = places_of(model, sec, segment)
+        target = table.target_at(sec, segment, target_mV)
+        places.append((own, target))
+        nseg = number_of_segments(model, sec)
+        if read_out_index(centre.loc, nseg) % nseg != segment:  # else the same node, scaled so
+            places.append((centre, target))
+    targets = tuple(target for _, target in places)
+    polarity: Polarity = 1 if targets[0] > 0 else -1
+    protocol = dataclasses.replace(protocol, polarity=polarity)
+    return Cell(model, tuple(site for site, _ in places), targets, protocol)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    index: int
+    response: Response
+
+
+def _by_site(cell: Cell, parts: list[_Measured]) -> dict[Site, Response]:
+    return {cell.sites[part.index]: part.response for part in parts}
+
+
+def _compare(
+    model: Model,
+    table: WeightNormTable,
+    responses: dict[Site, Response],
+    target_mV: float,
+    tolerance: float,
+) -> Verification:
+    rows = []
+    for sec, segment, value, status in table.entries():
+        own, centre = places_of(model, sec, segment)
+        target, response = table.target_at(sec, segment, target_mV), responses[own]
+        error = np.nan if response.epsp_mV is None else response.epsp_mV / target - 1.0
+        rows.append(
+            {
+                "cell": model.cell,
+                "sec": sec,
+                "segment": segment,
+                "loc": own.loc,
+                "weightNorm_uS_per_mV": np.nan if value is None else value,
+                "table_status": status,
+                "target_mV": target,
+                "epsp_mV": response.epsp_mV,
+                "status": response.status,
+                "error": error,
+                "met": response.ok and abs(error) <= tolerance,
+                "centre_reads": read_out_index(centre.loc, number_of_segments(model, sec)),
+                "centre_epsp_mV": responses.get(centre, response).epsp_mV,
+            }
+        )
+    return Verification(model.cell, pd.DataFrame(rows), tolerance)
+
+
+def _load_table(
+    task: tuple[int, Model, dict[str, list[float]]],
+) -> tuple[int, Model | WscaleError]:
+    """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
+    import_netpyne()
+    from netpyne import specs
+
+    number, model, values = task
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, quiet():
+        file = Path(scratch) / "weightNorm.pkl"
+        file.write_bytes(pickle.dumps(values, protocol=2))
+        net = specs.NetParams(copy.deepcopy(model.net))
+        net.addCellParamsWeightNorm(model.cell, str(file))  # prints and returns on error
+        plain = to_plain(vars(net), "netParams")
+    for sec, row in values.items():
+        loaded = plain["cellParams"][model.cell]["secs"][sec].get("weightNorm")
+        if loaded != row:
+            return number, TableError(
+                f"NetPyNE did not load the table's section {sec!r} as it stands in the file "
+                f"(it holds {loaded}); entries above 1000 times the soma's are clipped"
+            )
+    return number, dataclasses.replace(model, net=plain)
+
+
+def _measure(
+    cell: Cell, indices: Sequence[int], _before: Sequence[_Measured], full_run: bool
+) -> list[_Measured]:
+    """Measure a unit synapse at some sites of a cell (in a worker)."""
+    measured = []
+    for index in indices:
+        site, weight = cell.sites[index], abs(cell.targets_mV[index])
+        if full_run:
+            t, v = netpyne_trace(cell.model, site, weight)
+            onset_ms, arrival_ms = cell.model.onset_ms, cell.model.arrival_ms
+            response = measure(
+                t, v, onset_ms=onset_ms, arrival_ms=arrival_ms, protocol=cell.protocol
+            )
+        else:
+            rig = rig_for(cell.model, cell.sites, cell.protocol)
+            response = rig.respond([(site, weight)])[0]
+        measured.append(_Measured(index, response))
+    return measured
