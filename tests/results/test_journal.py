@@ -301,8 +301,9 @@ def test_another_run_in_the_same_folder_is_refused_with_the_difference(begun, ch
     with Journals(folder) as journals:
         with pytest.raises(ConfigError, match="is of another run: ") as refused:
             run(plan(model), LocalBackend(1), journals=journals)
+        search = plan(model)
         with pytest.raises(ConfigError, match="is of another run: "):
-            journals.check([plan(model)])
+            journals.check(model.label, search.identity(search.cells[0]))
     assert difference in str(refused.value)
     assert "--out" in str(refused.value)
     assert "--fresh" in str(refused.value)
@@ -375,7 +376,9 @@ def test_failed_sites_are_kept_and_tried_again_on_request(begun, tmp_path):
     plan = plan_grid(model, WEIGHTS)
     failed = plan.failed(plan.cells[0], 1, plan.setting, "its process ended")
     path.write_bytes(journal_of(folder).read_bytes())
-    with Journals(tmp_path) as journals, journals.open(plan, plan.cells[0]) as journal:
+    identity = plan.identity(plan.cells[0])
+    label = plan.cells[0].model.label
+    with Journals(tmp_path) as journals, journals.open(label, identity, plan.part) as journal:
         journal.add(failed)
     backend = Counting(2)
     assert search_in(tmp_path, plan, backend) == []

@@ -85,6 +85,7 @@ def new_folder(
 
 
 def refuse_full(folder: Path) -> None:
+    """Raise ConfigError if a folder exists and holds something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is there already and not empty; choose another name")
 

@@ -1,6 +1,6 @@
 """A real SLURM of one node on the loopback interface, without systemd, for tests.
 
-A context manager in Python (``from helpers.slurm.cluster import single_node_slurm``), or from a shell::
+A context manager in Python (``single_node_slurm``), or from a shell::
 
     python tests/helpers/slurm/cluster.py up FOLDER   # prints what to export for sbatch, squeue ...
     python tests/helpers/slurm/cluster.py down FOLDER
