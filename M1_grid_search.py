@@ -66,7 +66,7 @@ def main() -> int:
     sound = run_search(
         settings,
         args.out,
-        jobs=args.jobs,
+        n_jobs=args.jobs,
         command=["python", *sys.argv],
         verified=True,
         traces=True,

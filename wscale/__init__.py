@@ -16,8 +16,8 @@ from wscale.model.model import Model
 from wscale.model.sites import Site, list_sites
 from wscale.model.synapses import SynapseGroup, with_synapses
 from wscale.model.targets import Targets
-from wscale.parallel.limits import Limits
 from wscale.parallel.pool import LocalBackend
+from wscale.parallel.sandbox import Limits
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, grid
 from wscale.search.targeted import SolveResult, solve

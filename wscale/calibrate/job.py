@@ -20,8 +20,8 @@ from wscale.cli.progress import SearchProgress
 from wscale.cli.summary import print_summary
 from wscale.model.model import Model
 from wscale.model.synapses import with_synapses
-from wscale.parallel.child import stop_children
 from wscale.parallel.pool import Backend, backend_for, number_of_jobs
+from wscale.parallel.sandbox import close_all
 from wscale.plots.search_figure import plot_search
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, SiteResult, plan_grid
@@ -55,7 +55,7 @@ def load_models(settings: SearchSettings) -> list[Model]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(model.done() for model in loading):  # one may have been about to start
-                stop_children()
+                close_all()
                 time.sleep(_AGAIN_s)
             raise
 
@@ -65,7 +65,7 @@ def run_search(
     out: str | Path,
     *,
     method: Method = "grid",
-    jobs: int = -1,
+    n_jobs: int | None = None,
     backend: Backend | None = None,
     command: Sequence[str] = (),
     verified: bool = False,
@@ -86,10 +86,10 @@ def run_search(
         Results folder; cells of earlier runs that are not searched now keep their files.
     method : {"grid", "norm"}
         The exhaustive search over weights, or the targeted one (:func:`wscale.solve`).
-    jobs : int
-        Number of worker processes.
+    n_jobs : int, optional
+        Number of worker processes; default: all cores.
     backend : Backend, optional
-        Other workers than ``jobs`` of this machine.
+        Other workers than ``n_jobs`` of this machine.
     command : sequence of str
         What the user called, for the provenance.
     verified : bool
@@ -114,10 +114,10 @@ def run_search(
     """
     console = console or Console()
     start = time.perf_counter()
-    workers = backend_for(jobs, backend)
     folder = Path(out)
     tally = _Tally()
     with (
+        backend_for(n_jobs, backend) as workers,
         Journals(folder, fresh=fresh, retry_failed=retry_failed, command=command) as journals,
         _told_how_to_continue(journals, fresh, console),
     ):

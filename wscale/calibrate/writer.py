@@ -52,7 +52,7 @@ class ResultsFolder:
     def __init__(
         self, folder: Path, workers: Backend, labels: Sequence[str], start: float | None = None
     ) -> None:
-        self._folder, self._jobs, self._labels = folder, len(workers.workers()), tuple(labels)
+        self._folder, self._jobs, self._labels = folder, workers.n_workers, tuple(labels)
         self._start = time.perf_counter() if start is None else start
         self._earlier = cells_in(folder / "results.json")
         self._entries: dict[str, dict[str, Any]] = {}

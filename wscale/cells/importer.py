@@ -19,7 +19,7 @@ from wscale._util.text import kinds
 from wscale.cells.source_scan import check_swc, hoc_name, python_name
 from wscale.errors import ModelError, WscaleError
 from wscale.mechanisms.folders import ModFolders, prepare_folders
-from wscale.parallel.child import ask_child
+from wscale.parallel.user_code import run_user_code
 
 __all__ = ["Imported", "import_cell"]
 
@@ -93,9 +93,7 @@ def import_cell(
         "mod": None if prepared is None else prepared.folder,
     }
     try:
-        answer = ask_child(
-            "wscale.cells.importer", request, file.parent, file, "the cell", {"MPLBACKEND": "Agg"}
-        )
+        answer = run_user_code(_answer, request, file.parent, file, "the cell")
     except ModelError as error:
         raise ModelError(f"{error}{_remedy(str(error), folder, prepared)}") from error
     notices = () if prepared is None else prepared.notices

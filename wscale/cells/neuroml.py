@@ -25,7 +25,7 @@ from wscale._util.plain import some
 from wscale.errors import MechanismError, ModelError, WscaleError, closest
 from wscale.mechanisms.library import sources_of
 from wscale.mechanisms.nmodl import mechanism_names
-from wscale.parallel.child import ask_child
+from wscale.parallel.user_code import run_user_code
 
 __all__ = ["NeuroMLCell", "import_neuroml"]
 
@@ -91,9 +91,7 @@ def import_neuroml(file: Path, name: str | None, mod: str | Path | None = None) 
             raise ModelError(f"{file}: NeuroML2 is read with {what}, which is not here: {_EXTRA}")
     request = {"file": str(file.resolve()), "name": name}
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
-        answer = ask_child(
-            "wscale.cells.neuroml", request, Path(scratch), file, "the cell", {"MPLBACKEND": "Agg"}
-        )
+        answer = run_user_code(_answer, request, Path(scratch), file, "the cell")
     rule, notices = answer["rule"], list(answer["notices"])
     nmodl = _named(rule, answer["nmodl"], mod)
     folder = _keep(nmodl) if nmodl else None

@@ -65,7 +65,7 @@ def inspect_command(
     from wscale.measurement.epsp import Protocol
 
     model = chosen_model(context.params)
-    found = inspect_cell(model, protocol=Protocol(window_ms=window), weights=weights, jobs=jobs)
+    found = inspect_cell(model, protocol=Protocol(window_ms=window), weights=weights, n_jobs=jobs)
     print_inspection(found, console())
     print_json({"passed": found.fit, **found.as_dict()})
     raise typer.Exit(0 if found.fit else 1)

@@ -16,8 +16,8 @@ from wscale.errors import ConfigError
 from wscale.model.cfg import parse_overrides
 from wscale.model.model import Model
 from wscale.model.synapses import parse_synmechs, read_groups, with_synapses
-from wscale.parallel.limits import Limits
 from wscale.parallel.pool import Backend, LocalBackend
+from wscale.parallel.sandbox import Limits
 
 # Options by what they are about, as --help shows them
 of_cell = partial(typer.Option, rich_help_panel="Cell and mechanisms")

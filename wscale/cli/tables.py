@@ -94,7 +94,7 @@ def verify_command(
         [(model, promise.table)],
         protocol=Protocol(window_ms=window),
         tolerance=tolerance,
-        jobs=jobs,
+        n_jobs=jobs,
         full_runs=full_runs,
     )
     if out is not None:
@@ -166,7 +166,7 @@ def audit_command(
         promise.table,
         protocol=Protocol(window_ms=window),
         tolerance=tolerance,
-        jobs=jobs,
+        n_jobs=jobs,
         last_weight_uS=last_weight,
     )
     if out is not None:

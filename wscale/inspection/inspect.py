@@ -15,7 +15,7 @@ from wscale.measurement.epsp import Protocol
 from wscale.model.checks import check_window
 from wscale.model.model import Model
 from wscale.model.sites import Site, list_sites, number_of_segments, path_distance_um
-from wscale.parallel.pool import LocalBackend, number_of_jobs, run_tasks
+from wscale.parallel.pool import LocalBackend, number_of_jobs
 from wscale.simulation.rig import preflight, release_rig
 from wscale.simulation.validation import complaints
 
@@ -158,7 +158,7 @@ class Inspection:
 
 
 def inspect_cell(
-    model: Model, *, protocol: Protocol | None = None, weights: int = 19, jobs: int = -1
+    model: Model, *, protocol: Protocol | None = None, weights: int = 19, n_jobs: int | None = None
 ) -> Inspection:
     """Look at a cell, let it rest in a process of its own, and estimate what a search takes.
 
@@ -170,8 +170,8 @@ def inspect_cell(
         How responses will be measured.
     weights : int
         Number of weights of the grid to estimate.
-    jobs : int
-        Number of workers of the search to estimate; -1: all cores.
+    n_jobs : int, optional
+        Number of workers that estimates are for; default: all cores.
 
     Returns
     -------
@@ -181,12 +181,12 @@ def inspect_cell(
     Raises
     ------
     ConfigError
-        ``weights``, ``jobs`` or the window cannot be used.
+        ``weights``, ``n_jobs`` or the window cannot be used.
 
     Examples
     --------
     >>> from wscale import Model
-    >>> found = inspect_cell(Model.from_folder(".", "PV_simple", {"dt": 0.05}), jobs=2)
+    >>> found = inspect_cell(Model.from_folder(".", "PV_simple", {"dt": 0.05}), n_jobs=2)
     >>> found.status, found.segments, found.dynamics.spikes
     ('fit for calibration', 3, 0)
     """
@@ -194,9 +194,9 @@ def inspect_cell(
     if isinstance(weights, bool) or not isinstance(weights, int) or weights < 1:
         raise ConfigError(f"weights = {weights!r} must be a number of weights; 19 is usual")
     check_window(model, protocol)
-    found = _describe(model, protocol, weights, number_of_jobs(jobs))
+    found = _describe(model, protocol, weights, number_of_jobs(n_jobs))
     if not found.problems:
-        (found,) = run_tasks(_measured, [(model, protocol, found)], LocalBackend(1))
+        (found,) = LocalBackend(1).map(_measured, [(model, protocol, found)])
     return found
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from wscale._util.cache import locked
 from wscale.errors import CompileError, MechanismError
 from wscale.mechanisms.nmodl import MAKE_ERROR, explain_failure, failed_files
-from wscale.parallel.orphans import guarded
+from wscale.parallel.sandbox import Sandbox
 
 __all__ = [
     "build_library",
@@ -101,9 +101,16 @@ def _nrnivmodl(site: Path) -> list[str]:
 
 def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[bool, str]:
     """Run nrnivmodl in a folder; return whether it succeeded and what it said."""
+    with Sandbox(preloaded=False) as sandbox:  # so that compilers end with this process
+        ran: tuple[bool, str] = sandbox.call(_run, [*_nrnivmodl(site), *arguments], build)
+    return ran
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[bool, str]:
+    """Run a command in a folder (in a sandbox)."""
     done = subprocess.run(
-        guarded([*_nrnivmodl(site), *arguments]),
-        cwd=build,
+        command,
+        cwd=folder,
         env={**os.environ, "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

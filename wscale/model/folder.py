@@ -16,7 +16,7 @@ from typing import Any
 from wscale._util.plain import choose_cell, to_plain
 from wscale.errors import ModelError, WscaleError
 from wscale.mechanisms.folders import prepare_folders
-from wscale.parallel.child import ask_child
+from wscale.parallel.user_code import run_user_code
 
 __all__ = ["read_folder"]
 
@@ -68,7 +68,7 @@ def read_folder(
         "overrides": {key: to_plain(value, key) for key, value in (overrides or {}).items()},
         "mod": None if prepared is None else prepared.folder,
     }
-    answer = ask_child("wscale.model.folder", request, root, root, "netParams")
+    answer = run_user_code(_answer, request, root, root, "netParams")
     answer["searched"] = [] if prepared is None else list(prepared.searched)
     answer["notices"] = [] if prepared is None else list(prepared.notices)
     return answer

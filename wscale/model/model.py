@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from wscale._util.plain import choose_cell, some, to_plain
 from wscale.cells.cell_file import CellFile, CellRule
 from wscale.cells.cell_rule_checks import check_rule
-from wscale.mechanisms.folders import prepare_folders
+from wscale.errors import MechanismError
+from wscale.mechanisms.folders import gather, prepare_folders
+from wscale.mechanisms.library import sources_of
 from wscale.model.checks import check_configuration, check_network, check_shape
 from wscale.model.description import ModelDescription
 from wscale.model.folder import read_folder
@@ -51,6 +54,11 @@ class Model(ModelDescription):
     >>> model.soma, model.dt_ms, model.onset_ms, model.syn_mechs
     ('soma', 0.05, 700.0, ['AMPA', 'NMDA'])
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the model with the sources of its mechanisms, for workers without the folder."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _arrived, (type(self), content, {} if self.mod is None else _sources(self.mod))
 
     @classmethod
     def from_folder(
@@ -181,3 +189,17 @@ class Model(ModelDescription):
         unused = unused_globals(changed)
         notices = dict.fromkeys((*cell.notices, *left_out, *changed.notices, *unused))
         return replace(changed, notices=tuple(notices))
+
+
+def _sources(folder: str) -> dict[str, bytes]:
+    """Return a folder's sources; none if there are none, so that loading it says why."""
+    with suppress(MechanismError):
+        return sources_of(folder)
+    return {}
+
+
+def _arrived(kind: type[Model], content: Mapping[str, Any], sources: dict[str, bytes]) -> Model:
+    """Return a model that was pickled; its mechanisms are in the cache if they are not here."""
+    if sources and _sources(content["mod"]) != sources:
+        return kind(**{**content, "mod": str(gather(sources))})
+    return kind(**content)

@@ -1,217 +1,219 @@
-"""Back ends: where calls are run. The same function and the same numbers for any of them."""
+"""The workers of this machine: joblib schedules, and each of its threads has a sandbox."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Lock
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-import loky
+import joblib
+from joblib.parallel import get_active_backend
 
-from wscale.errors import ConfigError, SimulationError
-from wscale.parallel.limits import Limits
-from wscale.parallel.sandbox import Slot, WorkerDied
+from wscale.errors import ConfigError
+from wscale.parallel.chains import Chain, HandOver, Sandboxes, call_safely, run_chain
+from wscale.parallel.sandbox import Limits
 
-__all__ = ["Backend", "LocalBackend", "WorkerLost", "backend_for", "number_of_jobs", "run_tasks"]
+__all__ = ["Backend", "LocalBackend", "backend_for", "number_of_jobs"]
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-# How often a wait for workers is looked after, s
-TICK_s = 0.5
-# More processes than so many a core are a slip, and would exhaust the machine's memory
-_MOST_A_CORE = 8
-# A task that so many workers were on when they were lost is tried once more
-LOSSES = 3
-
-
-class WorkerLost(WorkerDied):
-    """A worker went away with its host or cluster; what it was on is for another one."""
+# How often a run looks after its journals while nothing arrives, s
+_TICK_s = 0.5
+# More processes per core than this are a slip, and would exhaust the machine's memory
+_MAX_PER_CORE = 8
 
 
 class Backend(Protocol):
-    """Workers, each of which runs one call at a time in a process of its own.
+    """Where chains are searched. The numbers are the same everywhere.
 
     Attributes
     ----------
     limits : Limits
         What a worker may use.
-    call_s : float
-        About what a call takes of the main process's time, s.
     """
 
     limits: Limits
-    call_s: float
 
-    def workers(self) -> list[str]:
-        """Return the names of the workers that there are now; they may come and go."""
+    @property
+    def n_workers(self) -> int:
+        """Number of workers now."""
 
-    def submit(
-        self, worker: str, function: Callable[..., Any], /, *args: Any, fresh: bool = False
-    ) -> Future[Any]:
-        """Call a function in a worker.
+    def search(
+        self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = ...
+    ) -> Iterator[tuple[int, Any]]:
+        """Search chains, and yield the cell's number and the outcome of each site as it arrives.
 
-        The future's exception is :class:`WorkerDied` where the worker's process ended,
-        and :class:`WorkerLost` where there is no such worker any more.
-
-        Parameters
-        ----------
-        worker : str
-            Where to; another one may do it where this one is gone.
-        function : callable
-            A module's function, which can be pickled as its arguments and what it returns.
-        fresh : bool
-            In a new process, which ends with the call.
+        A batch of chains is searched by one worker. ``idle`` is called at least every second.
         """
 
-    def stop(self) -> None:
-        """End all calls at once."""
+    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        """Call a function on each task in a sandbox, and return the results in order.
+
+        Raises
+        ------
+        SimulationError
+            A task ended two processes.
+        """
 
 
-def number_of_jobs(jobs: int = -1) -> int:
-    """Return the number of processes that a ``jobs`` setting stands for on this machine.
+def number_of_jobs(n_jobs: int | None = None) -> int:
+    """Return the number of worker processes that ``n_jobs`` stands for on this machine.
 
     Parameters
     ----------
-    jobs : int
-        A positive number; -1: all cores this process may use, -2: all but one, and so on.
+    n_jobs : int or None
+        A positive number; -1: all cores that this process may use, -2: all but one, and so on.
+        None: that of the user's :class:`joblib.parallel_config`, else all cores.
 
     Raises
     ------
     ConfigError
-        ``jobs`` is 0, not a whole number, or more than eight a core.
+        ``n_jobs`` is 0, not a whole number, or more than eight per core.
 
     Examples
     --------
     >>> number_of_jobs(3)
     3
+    >>> import joblib
+    >>> with joblib.parallel_config(n_jobs=2):
+    ...     number_of_jobs()
+    2
     """
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0:
+    if n_jobs is None:
+        n_jobs = get_active_backend()[1] or -1
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
         raise ConfigError(
-            f"jobs = {jobs!r}; allowed are 1, 2, ... or -1 for all cores, -2 for all but one"
+            f"n_jobs = {n_jobs!r}; allowed are 1, 2, ... or -1 for all cores, -2 for all but one"
         )
-    cores = int(loky.cpu_count())
-    if jobs > _MOST_A_CORE * cores:
+    cores = int(joblib.cpu_count())
+    if n_jobs > _MAX_PER_CORE * cores:
         raise ConfigError(
-            f"jobs = {jobs} would exhaust this machine, which has {cores} cores for this process; "
-            f"at most {_MOST_A_CORE * cores} are allowed, and -1 is one a core"
+            f"n_jobs = {n_jobs} would exhaust this machine, which has {cores} cores for this "
+            f"process; at most {_MAX_PER_CORE * cores} are allowed, and -1 is one per core"
         )
-    return jobs if jobs > 0 else max(cores + 1 + jobs, 1)
-
-
-# The worker processes of this process: kept, since each has NEURON and NetPyNE loaded
-_slots: list[Slot] = []
-_slots_lock = Lock()
-if hasattr(os, "register_at_fork"):  # a fork starts its own
-    os.register_at_fork(after_in_child=_slots.clear)
+    return n_jobs if n_jobs > 0 else max(cores + 1 + n_jobs, 1)
 
 
 class LocalBackend:
-    """Worker processes on this machine.
+    """Worker processes on this machine, through the user's :class:`joblib.parallel_config`.
 
     Parameters
     ----------
-    jobs : int
+    n_jobs : int or None
         How many, see :func:`number_of_jobs`.
     limits : Limits, optional
         What each may use.
 
     Examples
     --------
-    >>> backend = LocalBackend(jobs=2)
-    >>> backend.workers()
-    ['0', '1']
-    >>> backend.submit("0", abs, -3).result()
-    3
+    >>> LocalBackend(n_jobs=2).map(abs, [-3, 2])
+    [3, 2]
     """
 
-    def __init__(self, jobs: int = -1, limits: Limits | None = None) -> None:
+    def __init__(self, n_jobs: int | None = None, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.call_s = 5e-5
-        self._names = [str(number) for number in range(number_of_jobs(jobs))]
+        self._n_jobs = number_of_jobs(n_jobs)
 
-    def workers(self) -> list[str]:
-        """Return the names of the workers."""
-        return self._names
+    @property
+    def n_workers(self) -> int:
+        """Number of worker processes."""
+        return self._n_jobs
 
-    def submit(
-        self, worker: str, function: Callable[..., Any], /, *args: Any, fresh: bool = False
-    ) -> Future[Any]:
-        """Call a function in a worker, see :class:`Backend`."""
-        with _slots_lock:
-            _slots.extend(Slot() for _ in range(len(_slots), int(worker) + 1))
-            return _slots[int(worker)].submit(function, *args, fresh=fresh)
+    def search(
+        self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[int, Any]]:
+        """Search chains, see :meth:`Backend.search`."""
+        return self._run(_run_batch, batches, idle)
 
-    def stop(self) -> None:
-        """End the processes at once; the next call starts new ones."""
-        with _slots_lock:
-            slots, _slots[:] = _slots[:], []
-        for slot in slots:
-            slot.close()
+    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        """Call a function on each task, see :meth:`Backend.map`."""
+        call = partial(_call_task, function)
+        return [result for _, result in sorted(self._run(call, list(enumerate(tasks))), key=_place)]
 
+    def _run(
+        self,
+        do: Callable[[Any, Sandboxes, HandOver], None],
+        tasks: Sequence[Any],
+        idle: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[int, Any]]:
+        # As many as there are tasks; the back end is that of the user's parallel_config, if any
+        n_jobs = max(min(self._n_jobs, len(tasks)), 1)
+        parallel = joblib.Parallel(
+            n_jobs, prefer="threads", return_as="generator_unordered", batch_size=1
+        )
+        if not get_active_backend(prefer="threads")[0].supports_sharedmem:
+            calls = (joblib.delayed(_collected)(do, task, self.limits) for task in tasks)
+            for items in parallel(calls):
+                yield from items
+                idle()
+            return
+        sandboxes, arrived = Sandboxes(self.limits), SimpleQueue[Any]()
 
-def backend_for(jobs: int, backend: Backend | None = None) -> Backend:
-    """Return the back end that is given, or this machine's with so many jobs."""
-    if backend is None:
-        return LocalBackend(jobs)
-    number_of_jobs(jobs)
-    return backend
-
-
-def run_tasks(
-    function: Callable[[Task], Result], tasks: Iterable[Task], backend: Backend
-) -> Iterator[Result]:
-    """Run a function on every task and yield the results as they finish, in any order.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a task; both can be pickled.
-    tasks : iterable
-        What to do.
-    backend : Backend
-        Where.
-
-    Yields
-    ------
-    Result
-        What the function returned.
-
-    Raises
-    ------
-    SimulationError
-        Several workers' processes ended, or were lost, on one task.
-
-    Examples
-    --------
-    >>> sorted(run_tasks(abs, [-2, 1, -3], LocalBackend(jobs=2)))
-    [1, 2, 3]
-    """
-    waiting = [(task, 0) for task in reversed(list(tasks))]
-    busy: dict[str, tuple[Task, int]] = {}
-    done: SimpleQueue[tuple[str, Future[Result]]] = SimpleQueue()
-    try:
-        while waiting or busy:
-            for worker in backend.workers():
-                if waiting and worker not in busy:
-                    busy[worker] = waiting.pop()
-                    future = backend.submit(worker, function, busy[worker][0])
-                    future.add_done_callback(lambda f, worker=worker: done.put((worker, f)))  # type: ignore[misc]
+        def feed() -> None:
+            calls = (joblib.delayed(do)(task, sandboxes, arrived.put) for task in tasks)
             try:
-                worker, future = done.get(timeout=TICK_s)
-            except Empty:
-                continue
-            task, losses = busy.pop(worker)
-            if isinstance(future.exception(), WorkerDied) and losses < LOSSES:
-                waiting.append((task, losses + 1))
-                continue
-            yield future.result()
-    except WorkerDied as death:
-        backend.stop()
-        raise SimulationError(f"a worker could not do its work: {death}") from death
-    except BaseException:
-        backend.stop()
-        raise
+                for _ in parallel(calls):
+                    pass
+            except BaseException as error:
+                arrived.put(error)
+            arrived.put(None)
+
+        threading.Thread(target=feed, daemon=True, name="wscale-joblib").start()
+        try:
+            while True:
+                with contextlib.suppress(Empty):
+                    item = arrived.get(timeout=_TICK_s)
+                    if item is None:
+                        return
+                    if isinstance(item, BaseException):
+                        raise item
+                    yield item
+                idle()
+        except BaseException:
+            sandboxes.stop()
+            raise
+
+
+def _run_batch(batch: Sequence[Chain], sandboxes: Sandboxes, hand_over: HandOver) -> None:
+    for chain in batch:
+        run_chain(chain, sandboxes, hand_over)
+
+
+def _call_task(
+    function: Callable[[Any], Any], task: tuple[int, Any], sandboxes: Sandboxes, hand_over: HandOver
+) -> None:
+    number, argument = task
+    hand_over((number, call_safely(function, argument, sandboxes)))
+
+
+def _collected(
+    do: Callable[[Any, Sandboxes, HandOver], None], task: Any, limits: Limits
+) -> list[tuple[int, Any]]:
+    """Do a task in a process of joblib's, which cannot hand over outcomes one by one."""
+    items: list[tuple[int, Any]] = []
+    do(task, Sandboxes(limits), items.append)
+    return items
+
+
+def _place(item: tuple[int, Any]) -> int:
+    return item[0]
+
+
+@contextlib.contextmanager
+def backend_for(n_jobs: int | None, backend: Backend | None = None) -> Iterator[Backend]:
+    """Yield the back end that is given, or else that of the user's joblib configuration.
+
+    joblib's own Dask back end does not report the loss of a worker; its client is used directly.
+    """
+    client = getattr(get_active_backend()[0], "client", None)
+    if backend is not None:
+        number_of_jobs(n_jobs)
+        yield backend
+    elif client is not None:
+        from wscale.parallel.cluster import DaskBackend
+
+        with DaskBackend(client) as dask:
+            yield dask
+    else:
+        yield LocalBackend(n_jobs)

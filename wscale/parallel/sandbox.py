@@ -1,57 +1,47 @@
-"""A process of its own for work that may end it, and one thread of this process that waits for it.
+"""A process for code that may crash, hang or take all memory: its death is an exception.
 
-A slot and its process talk through a socket that no one else holds, so that the death of a process
-is known at once, in whatever it was, and costs the one call that it was on. A page of memory that
-both share holds the time until which the present trial may last; the slot looks at it, since
-neither Python's threads nor signals get through to NEURON's code in every case (its ``psolve`` sets
-the system's timer itself).
+On Linux a sandbox is forked from a server process that has imported NEURON and NetPyNE once for all
+(multiprocessing's forkserver); elsewhere, where forking is unsafe, it starts anew.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
+import faulthandler
 import logging
-import mmap
+import math
+import multiprocessing
 import os
 import pickle
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
+import threading
 import time
 import traceback
+import types
 import weakref
-from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import suppress
-from ctypes import c_double
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from threading import Lock, Thread
-from typing import Any
+from typing import IO, Any
 
-from wscale.errors import OtherMechanismsError
-from wscale.parallel.limits import watched
-from wscale.parallel.orphans import end_with_parent
+from wscale.errors import ConfigError, OtherMechanismsError
 
-__all__ = ["Slot", "WorkerDied", "serve"]
+__all__ = ["Limits", "Sandbox", "SandboxDied", "close_all", "impose", "timed"]
 
-# Idle workers end after this time, s: a notebook that is left open does not hold their memory
+# Imported by the server before it forks: NEURON and NetPyNE, and nothing that starts a thread
+_PRELOAD = "wscale.simulation.preload"
+_FORKS = sys.platform == "linux"
+# An idle sandbox ends after this time, s, so that an open notebook does not hold its memory
 _IDLE_s = 300.0
-# How often a slot looks whether the trial of its process has lasted too long, s
-_LOOK_s = 0.25
-# How long a process may take to be gone once it is killed, s (on a network file system)
+# How long a process may take to be gone once it was killed, s (on a network file system)
 _GONE_s = 5.0
-# Exit codes of ours; the first says that the process has not done what it was asked last, and that
-# another will
-_HAS_ENDED, _NO_MEMORY = 70, 71
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_START = (
-    "import sys; sys.path[:] = sys.argv[4:]; from wscale.parallel.sandbox import serve; serve()"
-)
+# Exit codes: "request not served; retry in a new process", and out of memory
+_NOT_SERVED, _NO_MEMORY = 70, 71
 _CAUSES = {
-    _NO_MEMORY: "out of memory (that of the machine, or --memory-limit)",
+    _NO_MEMORY: "out of memory (of the machine, or memory_GiB)",
     -signal.SIGKILL: "killed (SIGKILL), perhaps by the system for want of memory",
     -signal.SIGSEGV: "segmentation fault (SIGSEGV) in NEURON or a mechanism",
     -signal.SIGABRT: "aborted (SIGABRT) by NEURON, a mechanism or for want of memory",
@@ -59,203 +49,208 @@ _CAUSES = {
     -signal.SIGTERM: "terminated (SIGTERM)",
     -signal.SIGBUS: "bus error (SIGBUS) in NEURON or a mechanism",
 }
-_TOO_LONG = "a trial took longer than --trial-timeout (trial_timeout_s) allows"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
-_alive: weakref.WeakSet[Slot] = weakref.WeakSet()
-
-
-class WorkerDied(Exception):  # noqa: N818 - an outcome, not a mistake
-    """The process of a call ended before the call did; the text says how."""
+_alive: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+_starting = threading.Lock()
 
 
-class Slot:
-    """A worker process, started when it is needed and again after its death.
+class SandboxDied(Exception):  # noqa: N818 - an outcome, not a mistake
+    """The process of a call ended before the call did; the text says how.
+
+    Attributes
+    ----------
+    code : int or None
+        Its exit code, negative for a signal; None if there is none.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Sandbox:
+    """A process for calls that may end it, started when needed and again after its death.
+
+    Parameters
+    ----------
+    preloaded : bool
+        Fork it from the process that has imported NetPyNE, where that is possible. False: start a
+        new Python; what that starts (compilers) ends with this process, too.
+
+    Attributes
+    ----------
+    holds : str or None
+        For the user of the sandbox: what its process holds ready. None after its death.
 
     Examples
     --------
-    >>> slot = Slot()
-    >>> slot.submit(abs, -3).result()
+    >>> with Sandbox() as sandbox:
+    ...     sandbox.call(abs, -3)
     3
-    >>> slot.close()
     """
 
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[tuple[Future[Any], bytes, bool] | None] = SimpleQueue()
-        self._process: _Process | None = None
+    def __init__(self, *, preloaded: bool = True) -> None:
+        self.holds: str | None = None
+        self._preloaded = preloaded
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection[Any, Any] | None = None
+        self._timeouts: Connection[Any, Any] | None = None
         self._closed = False
-        self._lock = Lock()
-        # A daemon: at the end of this process nothing waits for a call. On Linux its end, too, is
-        # the end of the processes that it has started
-        Thread(target=self._run, daemon=True, name="wscale-slot").start()
+        self._lock = threading.Lock()
         _alive.add(self)
 
-    def submit(
-        self, function: Callable[..., Any], /, *args: Any, fresh: bool = False
-    ) -> Future[Any]:
-        """Call a function in the process.
+    def __enter__(self) -> Sandbox:
+        return self
 
-        Parameters
-        ----------
-        function : callable
-            Can be pickled, as its arguments and what it returns.
-        fresh : bool
-            In a new process, which ends with the call.
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-        Returns
-        -------
-        concurrent.futures.Future
-            Its exception is :class:`WorkerDied` where the process ended.
+    def call(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """Call a function in the process; it and its arguments can be pickled.
+
+        Raises
+        ------
+        SandboxDied
+            The process ended, or the sandbox was closed.
+        Exception
+            What the function raised, with its traceback as a note; RuntimeError for what cannot
+            be pickled.
         """
-        future: Future[Any] = Future()
         message = pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
-        with self._lock:
-            if not self._closed:
-                self._calls.put((future, message, fresh))
-                return future
-        future.set_exception(WorkerDied("stopped"))
-        return future
-
-    def close(self) -> None:
-        """End the process at once, whatever it does; the slot cannot be used afterwards."""
-        with self._lock:
-            self._closed = True
-            self._calls.put(None)
-        self._end()
-
-    def _run(self) -> None:
-        if hasattr(signal, "pthread_sigmask"):  # the processes inherit it: the main one says when
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        while (call := self._calls.get()) is not None:
-            future, message, fresh = call
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = self._call(message, fresh)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            del call, future
-
-    def _call(self, message: bytes, fresh: bool) -> Any:
-        if fresh:
-            self._end()
+        answer = None
         try:
-            answer = None
-            while answer is None:  # once more where the process had ended
-                answer = self._running().ask(message)
-            succeeded, value = pickle.loads(answer)
-        except WorkerDied:
-            self._end()
+            while answer is None:  # again if the process had ended
+                answer = self._ask(message)
+        except SandboxDied:
+            self.end()
             raise
-        finally:
-            if fresh:
-                self._end()
+        succeeded, value = pickle.loads(answer)
         if not succeeded:
             raise value
         return value
 
-    def _running(self) -> _Process:
+    def end(self) -> None:
+        """End the process at once, whatever it does; the next call starts another."""
+        with self._lock:
+            process, self._process, self.holds = self._process, None, None
+        if process is not None:
+            _kill(process)
+
+    def close(self) -> None:
+        """End the process at once; later calls raise SandboxDied."""
+        self._closed = True
+        self.end()
+
+    def _ask(self, message: bytes) -> bytes | None:
+        """Return the answer; None if the process ended without having begun with the request."""
         with self._lock:
             if self._closed:
-                raise WorkerDied("stopped")
-            if self._process is None or self._process.has_ended:
-                try:
-                    self._process = _Process()
-                except OSError as error:
-                    raise WorkerDied(f"its process could not be started: {error}") from error
-            return self._process
-
-    def _end(self) -> None:
-        with self._lock:
-            process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-
-
-class _Process:
-    """The main process's side of a worker."""
-
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs, _shared() as page:
-            self._connection = Connection(ours.detach())
-            self._deadline = c_double.from_buffer(mmap.mmap(page.fileno(), mmap.PAGESIZE))
-            descriptors = (theirs.fileno(), page.fileno())
-            own = (*map(str, descriptors), str(os.getpid()))
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, *own, *sys.path],
-                stdin=subprocess.DEVNULL,
-                pass_fds=descriptors,
-                env={**os.environ, **_ONE_THREAD},
-            )
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def ask(self, message: bytes) -> bytes | None:
-        """Return the answer; None where the process ended, for idleness or to be started anew."""
+                raise SandboxDied("stopped")
+            if self._process is None or not self._process.is_alive():
+                self.holds = None
+                self._start()
+            process, connection, timeouts = self._process, self._connection, self._timeouts
+        assert process is not None
+        assert connection is not None
+        assert timeouts is not None
         try:
-            self._connection.send_bytes(message)
-            while not self._connection.poll(_LOOK_s):
-                if 0 < self._deadline.value < time.monotonic():
-                    self.kill()
-                    raise WorkerDied(f"its process ended: {_TOO_LONG}")
-            return self._connection.recv_bytes()
+            connection.send_bytes(message)
+            return connection.recv_bytes()
         except (EOFError, OSError):
-            code = self._exit_code()
-        if code == _HAS_ENDED:
+            process.join(_GONE_s)
+            if process.exitcode is None:  # it has let go of the connection, but lives
+                _kill(process)
+        code = process.exitcode
+        if code == _NOT_SERVED:
             return None
-        cause = _CAUSES.get(code) or (f"exit code {code}" if code >= 0 else f"signal {-code}")
-        raise WorkerDied(f"its process ended: {cause}")
+        with contextlib.suppress(EOFError, OSError):
+            if timeouts.poll():
+                raise SandboxDied("its process ended: a trial took longer than trial_timeout_s")
+        cause = _CAUSES.get(code or 0)
+        if cause is None:
+            cause = "it was killed" if code is None else f"exit code {code}"
+        raise SandboxDied(f"its process ended: {cause}", code)
 
-    def kill(self) -> None:
-        self._process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_GONE_s)
-
-    def _exit_code(self) -> int:
+    def _start(self) -> None:
+        forks = self._preloaded and _FORKS
+        context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         try:
-            return self._process.wait(_GONE_s)
-        except subprocess.TimeoutExpired:  # it has let go of the socket, but lives
-            self.kill()
-            return -signal.SIGKILL
+            ours, theirs = context.Pipe()
+            self._timeouts, timeouts = context.Pipe(duplex=False)
+            environment = {**os.environ, **_ONE_THREAD}
+            arguments = (theirs, timeouts, environment, os.getcwd(), self._preloaded)  # noqa: PTH109
+            process = context.Process(target=_serve, args=arguments)
+            with theirs, timeouts, _starting, _without_main():
+                if forks:
+                    context.set_forkserver_preload([_PRELOAD])
+                process.start()
+        except OSError as error:
+            raise SandboxDied(f"its process could not be started: {error}") from error
+        self._process, self._connection = process, ours
 
 
-def _shared() -> Any:
-    """Return a file of one page that is never on a disk, where the system has such."""
-    if hasattr(os, "memfd_create"):
-        page = os.fdopen(os.memfd_create("wscale"), "w+b")
-    else:
-        page = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    page.write(bytes(mmap.PAGESIZE))
-    page.flush()
-    return page
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep multiprocessing from running the user's script again in the process that starts."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
-# ---------------------------------------------------------------------- the worker's side
+def _kill(process: multiprocessing.process.BaseProcess) -> None:
+    """End a process and all that it has started."""
+    assert process.pid is not None
+    for kill in (os.killpg, os.kill):  # it may not lead its group yet
+        with contextlib.suppress(OSError):
+            kill(process.pid, signal.SIGKILL)
+    process.join(_GONE_s)
 
 
-def serve() -> None:
-    """Answer calls until the main process is gone or has none for long (in the worker)."""
+@atexit.register
+def close_all() -> None:
+    """End all processes of this process's sandboxes at once, whatever they do."""
+    for sandbox in list(_alive):
+        sandbox.close()
+
+
+if hasattr(os, "register_at_fork"):  # a fork has no right to the processes
+    os.register_at_fork(after_in_child=_alive.clear)
+
+
+# ---------------------------------------------------------------------- in the process
+
+
+def _serve(
+    connection: Connection[Any, Any],
+    timeouts: Connection[Any, Any],
+    environment: Mapping[str, str],
+    folder: str,
+    preloaded: bool,
+) -> None:
+    """Answer calls until the main process is gone, or has none for a long time."""
+    global _timeouts
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("wscale").setLevel(logging.WARNING)  # whatever is imported sets for all
-    end_with_parent(int(sys.argv[3]))
-    descriptor, page = int(sys.argv[1]), int(sys.argv[2])
+    os.setsid()  # Ctrl-C is for the main process; and a group to be killed as a whole
+    os.environ.clear()
+    os.environ.update(environment)
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
+    _end_with_parent(preloaded)
     sys.argv[1:] = []
-    os.set_inheritable(descriptor, False)
-    watched(c_double.from_buffer(mmap.mmap(page, mmap.PAGESIZE)))
-    os.close(page)
-    connection = Connection(descriptor)
-    code, used = _HAS_ENDED, False
+    logging.getLogger("wscale").setLevel(logging.WARNING)
+    _timeouts = os.fdopen(os.dup(timeouts.fileno()), "wb")
+    code, used = _NOT_SERVED, False
     try:
         while connection.poll(_IDLE_s):
             connection.send_bytes(_answer(connection.recv_bytes(), used))
             used = True
     except (EOFError, OSError):  # the main process is gone
         code = 0
-    with suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     os._exit(code)  # NEURON need not tidy up
 
@@ -269,21 +264,122 @@ def _answer(message: bytes, used: bool) -> bytes:
         os._exit(_NO_MEMORY)  # nothing in this process can be relied on any more
     except BaseException as error:
         if isinstance(error, OtherMechanismsError) and used:
-            os._exit(_HAS_ENDED)  # a new process holds none
-        where = f"In a worker process:\n{traceback.format_exc()}"
+            os._exit(_NOT_SERVED)  # a new process holds none
         plain: Exception = RuntimeError(f"{type(error).__name__}: {error}")
         if isinstance(error, Exception):
-            with suppress(Exception):
+            with contextlib.suppress(Exception):
                 plain = pickle.loads(pickle.dumps(error))
-        plain.add_note(where)
+        plain.add_note(f"In a worker process:\n{traceback.format_exc()}")
         return pickle.dumps((False, plain), pickle.HIGHEST_PROTOCOL)
 
 
-@atexit.register
-def _close_all() -> None:
-    for slot in list(_alive):
-        slot.close()
+def _end_with_parent(preloaded: bool) -> None:
+    """End this process with the main one, however that ends.
+
+    On Linux the kernel ends it, even inside NEURON: with the server, which ends with the main
+    process. A process that starts others has a thread that ends them all.
+    """
+    if preloaded and _FORKS:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        return
+    threading.Thread(target=_watch, daemon=True).start()
 
 
-if hasattr(os, "register_at_fork"):  # a fork has neither the threads nor a right to the processes
-    os.register_at_fork(after_in_child=_alive.clear)
+def _watch() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.killpg(0, signal.SIGKILL)
+
+
+# ---------------------------------------------------------------------- limits
+
+# What a worker's data take before there is a cell, generously
+_LEAST_GiB = 0.5
+# Building and settling a cell may take this many times as long as a trial
+_PREPARATION = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use before it is ended, and its site is marked as failed.
+
+    Parameters
+    ----------
+    trial_timeout_s : float or None
+        Longest time of one trial, s; building and settling a cell get ten times as long. None:
+        no limit.
+    memory_GiB : float or None
+        Largest memory of a worker's data, GiB (Linux). None: no limit.
+
+    Raises
+    ------
+    ConfigError
+        A limit that is not positive and finite, or too little memory to begin with.
+
+    Examples
+    --------
+    >>> Limits(trial_timeout_s=60).memory_GiB is None
+    True
+    """
+
+    trial_timeout_s: float | None = 600.0
+    memory_GiB: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("trial_timeout_s", "memory_GiB"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{name} = {value!r} must be positive and finite; None: no limit")
+        if self.memory_GiB is not None and self.memory_GiB < _LEAST_GiB:
+            raise ConfigError(
+                f"memory_GiB = {self.memory_GiB:g} is too little for a worker, which needs "
+                f"{_LEAST_GiB:g} GiB for NEURON and NetPyNE before there is a cell"
+            )
+
+
+_limits: Limits | None = None  # those of this process, if it is a sandbox
+_timeouts: IO[bytes] | None = None  # tells the main process that a time limit ended this one
+_ends_at: float | None = None  # when the present time limit does, by time.monotonic
+
+
+def impose(limits: Limits | None) -> None:
+    """Let limits hold for this process from now on (in a sandbox)."""
+    global _limits
+    _limits = limits
+    if limits is not None and limits.memory_GiB is not None:
+        import resource
+
+        with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit
+            most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+            resource.setrlimit(resource.RLIMIT_DATA, (int(limits.memory_GiB * 2**30), most))
+
+
+@contextlib.contextmanager
+def timed(preparation: bool = False) -> Iterator[None]:
+    """End this process if a trial takes longer than it may (in a sandbox).
+
+    By a thread of C, which needs neither the interpreter nor a signal: NEURON does not return to
+    Python to be asked, and its ``psolve`` resets the system's timer.
+    """
+    global _ends_at
+    seconds = None if _limits is None else _limits.trial_timeout_s
+    if seconds is None or _timeouts is None:
+        yield
+        return
+    outer = _ends_at
+    _end_at(time.monotonic() + seconds * (_PREPARATION if preparation else 1.0))
+    try:
+        yield
+    finally:
+        _end_at(outer)
+
+
+def _end_at(moment: float | None) -> None:
+    global _ends_at
+    _ends_at = moment
+    if moment is None or _timeouts is None:
+        faulthandler.cancel_dump_traceback_later()
+    else:
+        left_s = max(moment - time.monotonic(), 1e-3)
+        faulthandler.dump_traceback_later(left_s, exit=True, file=_timeouts)

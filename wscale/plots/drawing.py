@@ -88,7 +88,7 @@ def draw(
     >>> from wscale.calibrate.settings import SearchSettings
     >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
     >>> folder = tempfile.mkdtemp()
-    >>> _ = run_search(settings, folder, method="norm", jobs=1)  # doctest: +ELLIPSIS
+    >>> _ = run_search(settings, folder, method="norm", n_jobs=1)  # doctest: +ELLIPSIS
     norm search...
     >>> [file.name for file in draw(folder, figures=["along_tree"]).files]
     ['PV_simple_along_tree.png']

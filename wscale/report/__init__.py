@@ -53,7 +53,7 @@ def write_report(
     >>> from wscale.calibrate.settings import SearchSettings
     >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
     >>> folder = tempfile.mkdtemp()
-    >>> _ = run_search(settings, folder, method="norm", jobs=1)  # doctest: +ELLIPSIS
+    >>> _ = run_search(settings, folder, method="norm", n_jobs=1)  # doctest: +ELLIPSIS
     norm search...
     >>> write_report(folder).name
     'report.html'

@@ -18,8 +18,7 @@ from wscale.errors import ConfigError, SimulationError, WscaleError
 from wscale.mechanisms.library import sources_of
 from wscale.model.model import Model
 from wscale.model.synapses import SynapseGroup, with_synapses
-from wscale.parallel.pool import LocalBackend
-from wscale.parallel.sandbox import WorkerDied
+from wscale.parallel.sandbox import Sandbox, SandboxDied
 from wscale.simulation.rig import preflight
 
 __all__ = ["new_folder", "planned", "refuse_full", "write"]
@@ -164,10 +163,11 @@ def _checked(model: Model, syn_mechs: dict[str, Any]) -> list[str]:
             models.append(with_synapses(model, SynapseGroup("", {label: entry})))
         except WscaleError as error:
             notices.append(f"synMech {label} cannot be used: {error}")
-    # In a process of its own, since a worker may hold other mechanisms, and these then
+    # In a new process, since an idle one may hold other mechanisms
     try:
-        problem, *others = LocalBackend(1).submit("0", _problems, models, fresh=True).result()
-    except WorkerDied as death:
+        with Sandbox() as sandbox:
+            problem, *others = sandbox.call(_problems, models)
+    except SandboxDied as death:
         raise SimulationError(f"the cell's mechanisms could not be loaded: {death}") from death
     if problem is not None:
         raise problem

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,8 @@ from wscale.measurement.solution import Interpolation, Solution, solve_on_grid
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
 from wscale.model.targets import Targets
-from wscale.parallel.pool import Backend, backend_for
-from wscale.results.journal import Journals
-from wscale.search.search import Cell, Search, one_by_one, plan_cells, run
+from wscale.search.cell import SearchCell
+from wscale.search.search import RunOptions, Search, one_by_one, plan_cells, run_search
 from wscale.simulation.rig import rig_for
 from wscale.tables.weightnorm import WeightNormTable
 
@@ -153,11 +152,7 @@ def grid(
     interpolation: Interpolation = "monotone",
     tolerance: float = 1e-3,
     protocol: Protocol | None = None,
-    jobs: int = -1,
-    backend: Backend | None = None,
-    journals: Journals | None = None,
-    on_result: Callable[[SiteResult], None] | None = None,
-    on_cell: Callable[[GridResult], None] | None = None,
+    **how: Unpack[RunOptions],
 ) -> list[GridResult]:
     """Measure the EPSP of every section, location and weight, and solve for the target.
 
@@ -182,10 +177,11 @@ def grid(
         Largest relative error of the response for status ok.
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
-    jobs : int
+    n_jobs : int, optional
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+        Default: that of the user's :class:`joblib.parallel_config`, else all cores.
     backend : Backend, optional
-        Other workers than ``jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
     journals : Journals, optional
         Keeps outcomes in a results folder as they come, and continues from there.
     on_result : callable, optional
@@ -196,7 +192,7 @@ def grid(
     Returns
     -------
     list of GridResult
-        One a model, in their order; the same for any number of jobs.
+        One a model, in their order; the same for any number of workers.
 
     Raises
     ------
@@ -207,7 +203,7 @@ def grid(
     --------
     >>> from wscale import Model, grid
     >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
-    >>> [result] = grid(model, [1e-4, 2e-4, 4e-4, 8e-4], jobs=2)
+    >>> [result] = grid(model, [1e-4, 2e-4, 4e-4, 8e-4], n_jobs=2)
     >>> result.table().counts, len(result.frame)
     ({'ok': 2}, 8)
     """
@@ -222,8 +218,7 @@ def grid(
         tolerance=tolerance,
         protocol=protocol,
     )
-    workers = backend_for(jobs, backend)
-    return run(search, workers, journals=journals, on_result=on_result, on_cell=on_cell)
+    return run_search(search, **how)
 
 
 def plan_grid(
@@ -253,7 +248,7 @@ def plan_grid(
         method="grid",
         cells=cells,
         setting=GridSetting(weights, interpolation, tolerance),
-        function=_search,
+        function=_search_site,
         failed=_failed,
         chains=one_by_one,
         trials_per_site=len(weights) + 1,
@@ -262,13 +257,9 @@ def plan_grid(
     )
 
 
-def _search(
-    cell: Cell, indices: Sequence[int], _before: Sequence[SiteResult], setting: GridSetting
-) -> list[SiteResult]:
-    return [_search_site(cell, index, setting) for index in indices]
-
-
-def _search_site(cell: Cell, index: int, setting: GridSetting) -> SiteResult:
+def _search_site(
+    cell: SearchCell, index: int, _before: Sequence[SiteResult], setting: GridSetting
+) -> SiteResult:
     """Run all weights at one site and solve for its target (in a worker)."""
     start = time.perf_counter()
     site, weights = cell.sites[index], setting.weights_uS
@@ -286,7 +277,7 @@ def _search_site(cell: Cell, index: int, setting: GridSetting) -> SiteResult:
     return SiteResult(cell.model.cell, index, site, weights, tuple(responses), solution, seconds)
 
 
-def _failed(cell: Cell, index: int, setting: GridSetting, reason: str) -> SiteResult:
+def _failed(cell: SearchCell, index: int, setting: GridSetting, reason: str) -> SiteResult:
     """Return the outcome of a site that could not be searched."""
     responses = (Response("failed", reason),) * len(setting.weights_uS)
     solution = Solution("failed", cell.targets_mV[index], reason=reason)

@@ -10,12 +10,12 @@ from typing import Any
 
 from wscale._version import __version__
 from wscale.results.provenance import content_hashes
-from wscale.search.worker import Cell
+from wscale.search.cell import SearchCell
 
 __all__ = ["run_identity"]
 
 
-def run_identity(method: str, setting: Any, cell: Cell) -> dict[str, Any]:
+def run_identity(method: str, setting: Any, cell: SearchCell) -> dict[str, Any]:
     """Return all that decides the outcomes of a cell, as JSON holds it."""
     identity = {
         "method": method,

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Callable, Sequence
+import pickle
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import cycle, islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from wscale.errors import SelectionError
 from wscale.measurement.epsp import Protocol
 from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
-from wscale.model.sites import Locations, list_sites
+from wscale.model.sites import Locations, list_sites, number_of_segments
 from wscale.model.targets import Targets
-from wscale.parallel.chains import dispatch
-from wscale.parallel.pool import Backend, run_tasks
-from wscale.parallel.waiting import Groups, Job
+from wscale.parallel.chains import Chain
+from wscale.parallel.pool import Backend, backend_for
 from wscale.results.journal import Journal, Journals
+from wscale.search.cell import SearchCell, SiteWork
 from wscale.search.identity import run_identity
-from wscale.search.worker import Cell
 from wscale.simulation.rig import preflight
 
-__all__ = ["Cell", "Groups", "Search", "check_in_workers", "one_by_one", "plan_cells", "run"]
+__all__ = ["Groups", "Search", "SearchCell", "check_in_workers", "one_by_one", "plan_cells", "run"]
 
-Part = TypeVar("Part")
+# A further worker joins a cell if this many trials times segments are left for it
+_WORTH = 2000
+
+Groups = Sequence[tuple[int, ...]]
+
+
+class SiteOutcome(typing.Protocol):
+    """What a worker found at one site."""
+
+    @property
+    def index(self) -> int:
+        """The site, by its place in the cell's sites."""
+
+
+Part = TypeVar("Part", bound=SiteOutcome)
 Result = TypeVar("Result")
 
 _logger = logging.getLogger(__name__)
@@ -40,13 +54,13 @@ class Search(Generic[Part, Result]):
     ----------
     method : str
         Its name.
-    cells : tuple of Cell
+    cells : tuple of SearchCell
         The cells and their sites.
     setting : object
         What a worker needs to search a site beside the cell; plain data.
     function : callable
-        Searches sites of a chain (in a worker): takes cell, indices, the parts before them in the
-        chain and ``setting``; returns a part for each.
+        Searches a site (in a worker): takes cell, index, the parts before it in its chain and
+        ``setting``; returns its part.
     failed : callable
         Makes the part of a site that could not be searched, of cell, index, setting and reason.
     chains : callable
@@ -60,18 +74,28 @@ class Search(Generic[Part, Result]):
     """
 
     method: str
-    cells: tuple[Cell, ...]
+    cells: tuple[SearchCell, ...]
     setting: Any
-    function: Callable[[Cell, Sequence[int], Sequence[Part], Any], list[Part]]
-    failed: Callable[[Cell, int, Any, str], Part]
-    chains: Callable[[Cell], Groups]
+    function: Callable[[SearchCell, int, Sequence[Part], Any], Part]
+    failed: Callable[[SearchCell, int, Any, str], Part]
+    chains: Callable[[SearchCell], Groups]
     trials_per_site: int
-    join: Callable[[Cell, list[Part]], Result]
+    join: Callable[[SearchCell, list[Part]], Result]
     part: type[Part]
 
-    def identity(self, cell: Cell) -> dict[str, Any]:
+    def identity(self, cell: SearchCell) -> dict[str, Any]:
         """Return all that decides the outcomes of a cell, as JSON holds it."""
         return run_identity(self.method, self.setting, cell)
+
+
+class RunOptions(TypedDict, total=False):
+    """How a search is run; see :func:`wscale.grid` for what each is."""
+
+    n_jobs: int | None
+    backend: Backend | None
+    journals: Journals | None
+    on_result: Callable[[Any], None] | None
+    on_cell: Callable[[Any], None] | None
 
 
 def plan_cells(
@@ -83,7 +107,7 @@ def plan_cells(
     targets: Targets | float,
     tolerance: float,
     protocol: Protocol | None,
-) -> tuple[Cell, ...]:
+) -> tuple[SearchCell, ...]:
     """Return the cells of a search; raise what is wrong with it.
 
     The parameters are those of :func:`wscale.grid`.
@@ -101,23 +125,19 @@ def plan_cells(
     for model in chosen:
         check_window(model, protocol)
     return tuple(
-        Cell(model, here, tuple(targets.at(model.cell, site) for site in here), protocol)
+        SearchCell(model, here, tuple(targets.at(model.cell, site) for site in here), protocol)
         for model, here in zip(chosen, sites, strict=True)
     )
 
 
-def check_in_workers(models: Sequence[Model], backend: Backend, most: int) -> None:
-    """Raise what workers, who load the mechanisms, find wrong with models.
-
-    Every worker that will have work, ``most`` at most, imports NEURON and NetPyNE meanwhile.
-    """
-    count = max(len(models), min(len(backend.workers()), most))
-    for problem in list(run_tasks(preflight, islice(cycle(models), count), backend)):
+def check_in_workers(models: Sequence[Model], backend: Backend) -> None:
+    """Raise what workers, who load the mechanisms, find wrong with models."""
+    for problem in backend.map(preflight, models):
         if problem is not None:
             raise problem
 
 
-def one_by_one(cell: Cell) -> list[tuple[int, ...]]:
+def one_by_one(cell: SearchCell) -> list[tuple[int, ...]]:
     """Return chains of one site each: none needs another's outcome."""
     return [(index,) for index in range(len(cell.sites))]
 
@@ -159,10 +179,6 @@ def run(
                 for cell in search.cells
             ]
         parts = [dict(journal.parts) for journal in kept] or [{} for _ in search.cells]
-        jobs = [
-            Job(number, cell, search.chains(cell), parts[number], search.trials_per_site)
-            for number, cell in enumerate(search.cells)
-        ]
         finished: dict[int, Result] = {}
 
         def complete(number: int) -> None:
@@ -180,7 +196,11 @@ def run(
                 if on_found is not None:
                     on_found(part)
             complete(number)
-        unfinished = [job for job in jobs if job.waiting]
+        unfinished = [
+            cell
+            for cell, found in zip(search.cells, parts, strict=True)
+            if len(found) < len(cell.sites)
+        ]
         _logger.info(
             "%s: %d sites are there, others wait in %d cells",
             search.method,
@@ -188,25 +208,64 @@ def run(
             len(unfinished),
         )
         if unfinished:
-            sites = sum(len(job.cell.sites) for job in unfinished)
-            check_in_workers([job.cell.model for job in unfinished], backend, sites)
+            check_in_workers([cell.model for cell in unfinished], backend)
 
         def sync() -> None:
             for journal in kept:
                 journal.sync()
 
-        failed = partial(_failed, search)
-        found_now = dispatch(unfinished, backend, search.function, search.setting, failed, sync)
-        with closing(found_now):  # also where keeping or showing a part fails: workers end
+        found_now: Any = backend.search(_batches(search, parts), sync)
+        with closing(found_now):  # also if keeping or showing a part fails: workers end
             for number, part in found_now:
                 if kept:
                     kept[number].add(part)
-                parts[number][part.index] = part  # type: ignore[attr-defined]
+                parts[number][part.index] = part
                 if on_result is not None:
                     on_result(part)
                 complete(number)
-        return [finished[number] for number in range(len(jobs))]
+        return [finished[number] for number in range(len(search.cells))]
 
 
-def _failed(search: Search[Part, Any], cell: Cell, index: int, reason: str) -> Part:
-    return search.failed(cell, index, search.setting, reason)
+def run_search(
+    search: Search[Part, Result],
+    *,
+    n_jobs: int | None = None,
+    backend: Backend | None = None,
+    **how: Any,
+) -> list[Result]:
+    """Run a search with the workers that are asked for; see :func:`run`."""
+    with backend_for(n_jobs, backend) as workers:
+        return run(search, workers, **how)
+
+
+def _batches(
+    search: Search[Part, Any], parts: Sequence[Mapping[int, Part]]
+) -> list[tuple[Chain, ...]]:
+    """Return the chains that are left, the cells with most work first.
+
+    Chains of a cell are batched so that a further worker, which has to build the cell, joins only
+    where enough is left for it.
+    """
+    batches = []
+    for number, (cell, found) in enumerate(zip(search.cells, parts, strict=True)):
+        left = [
+            (
+                tuple(found[i] for i in chain if i in found),
+                tuple(i for i in chain if i not in found),
+            )
+            for chain in sorted(search.chains(cell), key=len, reverse=True)
+        ]
+        left = [(before, indices) for before, indices in left if indices]
+        if not left:
+            continue
+        packed = pickle.dumps(SiteWork(cell, search.function, search.failed, search.setting))
+        key = hashlib.sha256(packed).hexdigest()
+        chains = [Chain(number, key, packed, indices, before) for before, indices in left]
+        secs = cell.model.rule["secs"]
+        segments = sum(number_of_segments(cell.model, sec) for sec in secs)
+        sites = sum(len(indices) for _, indices in left)
+        cost = segments * search.trials_per_site * sites
+        count = min(max(cost // _WORTH, 1), len(chains))
+        batches.append((cost, [tuple(chains[k::count]) for k in range(count)]))
+    batches.sort(key=lambda batch: -batch[0])
+    return [chain for _, of_cell in batches for chain in of_cell]

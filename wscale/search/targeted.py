@@ -8,10 +8,10 @@ another, so that each is guessed from its neighbours' outcomes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Unpack
 
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Protocol
@@ -19,9 +19,8 @@ from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
 from wscale.model.targets import Targets
-from wscale.parallel.pool import Backend, backend_for
-from wscale.results.journal import Journals
-from wscale.search.search import Cell, Search, plan_cells, run
+from wscale.search.cell import SearchCell
+from wscale.search.search import RunOptions, Search, plan_cells, run_search
 from wscale.simulation.rig import Rig, rig_for
 from wscale.tables.weightnorm import WeightNormTable
 
@@ -93,11 +92,7 @@ def solve(
     targets: Targets | float = 0.5,
     tolerance: float = 1e-3,
     protocol: Protocol | None = None,
-    jobs: int = -1,
-    backend: Backend | None = None,
-    journals: Journals | None = None,
-    on_result: Callable[[SolvedSite], None] | None = None,
-    on_cell: Callable[[SolveResult], None] | None = None,
+    **how: Unpack[RunOptions],
 ) -> list[SolveResult]:
     """Find the weight for the target at every site, in a few trials a site.
 
@@ -117,10 +112,11 @@ def solve(
         Largest relative error of the response for status ok.
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
-    jobs : int
+    n_jobs : int, optional
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+        Default: that of the user's :class:`joblib.parallel_config`, else all cores.
     backend : Backend, optional
-        Other workers than ``jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
     journals : Journals, optional
         Keeps outcomes in a results folder as they come, and continues from there.
     on_result : callable, optional
@@ -131,7 +127,7 @@ def solve(
     Returns
     -------
     list of SolveResult
-        One a model, in their order; the same for any number of jobs.
+        One a model, in their order; the same for any number of workers.
 
     Raises
     ------
@@ -142,7 +138,7 @@ def solve(
     --------
     >>> from wscale import Model, solve
     >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
-    >>> [result] = solve(model, targets=0.5, jobs=2)
+    >>> [result] = solve(model, targets=0.5, n_jobs=2)
     >>> [round(1e3 * solution.weight_norm, 3) for _, solution in result.solutions]  # nS/mV
     [0.559, 0.561]
     """
@@ -155,8 +151,7 @@ def solve(
         tolerance=tolerance,
         protocol=protocol,
     )
-    workers = backend_for(jobs, backend)
-    return run(search, workers, journals=journals, on_result=on_result, on_cell=on_cell)
+    return run_search(search, **how)
 
 
 def plan_solve(
@@ -183,7 +178,7 @@ def plan_solve(
         method="norm",
         cells=cells,
         setting=SolveSetting(tolerance),
-        function=_solve_chain,
+        function=_solve_site,
         failed=_failed,
         chains=_sections,
         trials_per_site=2,
@@ -192,41 +187,34 @@ def plan_solve(
     )
 
 
-def _sections(cell: Cell) -> list[tuple[int, ...]]:
+def _sections(cell: SearchCell) -> list[tuple[int, ...]]:
     """Group the sites by section, to be solved one after another."""
     by_section = groupby(range(len(cell.sites)), key=lambda index: cell.sites[index].sec)
     return [tuple(indices) for _, indices in by_section]
 
 
-def _joined(cell: Cell, parts: list[SolvedSite]) -> SolveResult:
+def _joined(cell: SearchCell, parts: list[SolvedSite]) -> SolveResult:
     pairs = tuple((part.site, part.solution) for part in parts)
     return SolveResult(cell.model, pairs, sum(part.seconds for part in parts))
 
 
-def _solve_chain(
-    cell: Cell, indices: Sequence[int], before: Sequence[SolvedSite], setting: SolveSetting
-) -> list[SolvedSite]:
-    """Solve sites of a section, each from the outcomes of those before it (in a worker)."""
+def _solve_site(
+    cell: SearchCell, index: int, before: Sequence[SolvedSite], setting: SolveSetting
+) -> SolvedSite:
+    """Solve a site of a section from the outcomes of those before it (in a worker)."""
+    start = time.perf_counter()
     rig = rig_for(cell.model, cell.sites, cell.protocol)
     linear = _linear_weights(rig)
     # How far the outcomes are from their first guesses, by location
     found = [(part.site.loc, _ratio(part, linear)) for part in before if part.solution.weight_norm]
-    solved = []
-    for index in indices:
-        start = time.perf_counter()
-        site, target_mV = cell.sites[index], cell.targets_mV[index]
-        solution = find_weight(
-            lambda weight, site=site: rig.respond([(site, weight)])[0],  # type: ignore[misc]
-            target_mV,
-            linear[site] * abs(target_mV) * _continued(found, site.loc),
-            setting.tolerance,
-        )
-        seconds = time.perf_counter() - start
-        part = SolvedSite(cell.model.cell, index, site, solution, seconds)
-        if solution.weight_norm:
-            found.append((site.loc, _ratio(part, linear)))
-        solved.append(part)
-    return solved
+    site, target_mV = cell.sites[index], cell.targets_mV[index]
+    solution = find_weight(
+        lambda weight: rig.respond([(site, weight)])[0],
+        target_mV,
+        linear[site] * abs(target_mV) * _continued(found, site.loc),
+        setting.tolerance,
+    )
+    return SolvedSite(cell.model.cell, index, site, solution, time.perf_counter() - start)
 
 
 def _ratio(part: SolvedSite, linear: dict[Site, float]) -> float:
@@ -235,7 +223,7 @@ def _ratio(part: SolvedSite, linear: dict[Site, float]) -> float:
     return exact / linear[part.site]
 
 
-def _failed(cell: Cell, index: int, setting: SolveSetting, reason: str) -> SolvedSite:
+def _failed(cell: SearchCell, index: int, setting: SolveSetting, reason: str) -> SolvedSite:
     """Return the outcome of a site that could not be searched."""
     solution = Solution("failed", cell.targets_mV[index], reason=reason)
     return SolvedSite(cell.model.cell, index, cell.sites[index], solution, 0.0)

@@ -20,8 +20,9 @@ from wscale.measurement.epsp import FloatArray, Response
 from wscale.model.model import Model
 from wscale.model.sites import Site
 from wscale.results.traces import Traces
+from wscale.search.cell import SearchCell
 from wscale.search.grid import GridResult
-from wscale.search.search import Cell, Search, one_by_one
+from wscale.search.search import Search, one_by_one
 from wscale.search.targeted import SolveResult
 from wscale.simulation.rig import rig_for
 
@@ -87,13 +88,13 @@ class Profile:
 
 
 def plan_profile(
-    pairs: Sequence[tuple[Cell, GridResult | SolveResult]],
+    pairs: Sequence[tuple[SearchCell, GridResult | SolveResult]],
 ) -> Search[ProfiledSite, Profile]:
     """Return the search that profiles cells which were searched.
 
     Parameters
     ----------
-    pairs : sequence of (Cell, GridResult or SolveResult)
+    pairs : sequence of (SearchCell, GridResult or SolveResult)
         The cells as they were searched, and what was found.
 
     Returns
@@ -107,10 +108,8 @@ def plan_profile(
         method="profile",
         cells=tuple(cell for cell, _ in pairs),
         setting=setting,
-        function=_profile_sites,
-        failed=lambda cell, index, setting, reason: ProfiledSite(
-            index, fixed=Response("failed", reason)
-        ),
+        function=_profile_site,
+        failed=_failed,
         chains=one_by_one,
         trials_per_site=1,
         join=lambda cell, parts: _joined(cell, parts, trials[cell.model.label]),
@@ -118,7 +117,7 @@ def plan_profile(
     )
 
 
-def identity(cell: Cell, result: GridResult | SolveResult) -> str:
+def identity(cell: SearchCell, result: GridResult | SolveResult) -> str:
     """Return the digest of all that decides a profile; a file that holds it need not be remade."""
     trials = _trials(result)
     decides = {
@@ -157,15 +156,11 @@ def _spread(sites: Mapping[int, Site]) -> list[int]:
     return sorted({indices[k] for k in nearest})
 
 
-def _profile_sites(
-    cell: Cell, indices: Sequence[int], _before: Sequence[ProfiledSite], setting: ProfileSetting
-) -> list[ProfiledSite]:
-    trials = setting.trials[cell.model.label]
-    return [_profile_site(cell, index, trials) for index in indices]
-
-
-def _profile_site(cell: Cell, index: int, trials: Trials) -> ProfiledSite:
+def _profile_site(
+    cell: SearchCell, index: int, _before: Sequence[ProfiledSite], setting: ProfileSetting
+) -> ProfiledSite:
     """Run what is asked for at one site (in a worker)."""
+    trials = setting.trials[cell.model.label]
     start = time.perf_counter()
     found: dict[str, Any] = {}
     count = 0
@@ -186,7 +181,11 @@ def _profile_site(cell: Cell, index: int, trials: Trials) -> ProfiledSite:
     return ProfiledSite(index, **found, trials=count, seconds=time.perf_counter() - start)
 
 
-def _joined(cell: Cell, parts: Sequence[ProfiledSite], trials: Trials) -> Profile:
+def _failed(_cell: SearchCell, index: int, _setting: ProfileSetting, reason: str) -> ProfiledSite:
+    return ProfiledSite(index, fixed=Response("failed", reason))
+
+
+def _joined(cell: SearchCell, parts: Sequence[ProfiledSite], trials: Trials) -> Profile:
     """Put a cell's traces together."""
     traced = [part for part in parts if part.soma_mV is not None]
     local = [part.local_mV for part in traced if part.local_mV is not None]

@@ -13,7 +13,7 @@ from wscale.mechanisms.loading import load_mechanisms
 from wscale.model.checks import check_window
 from wscale.model.model import Model
 from wscale.model.sites import Site
-from wscale.parallel.limits import timed
+from wscale.parallel.sandbox import timed
 from wscale.simulation.mechanism_checks import check_mechanisms
 from wscale.simulation.session import import_netpyne
 from wscale.simulation.settled_cell import Preparation

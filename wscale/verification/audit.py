@@ -22,8 +22,9 @@ from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import number_of_segments, select_sections
 from wscale.model.targets import Targets
-from wscale.parallel.pool import backend_for
-from wscale.search.search import Cell, Search, one_by_one, run
+from wscale.parallel.pool import Backend
+from wscale.search.cell import SearchCell
+from wscale.search.search import Search, one_by_one, run_search
 from wscale.simulation.rig import rig_for
 from wscale.tables.fit import check_fit, places_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
@@ -133,7 +134,8 @@ def audit(
     target_mV: float = 0.5,
     protocol: Protocol | None = None,
     tolerance: float = 1e-3,
-    jobs: int = -1,
+    n_jobs: int | None = None,
+    backend: Backend | None = None,
     last_weight_uS: float | None = None,
 ) -> Audit:
     """Simulate every entry of a table, and say which do not give what they promise, and why.
@@ -154,8 +156,11 @@ def audit(
         How responses are measured; the polarity follows the targets.
     tolerance : float
         Largest relative error that counts as met.
-    jobs : int
+    n_jobs : int, optional
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+        Default: that of the user's :class:`joblib.parallel_config`, else all cores.
+    backend : Backend, optional
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
     last_weight_uS : float, optional
         The last weight of the grid that the table was made with, uS, for the verdict
         ``extrapolated``; the grid has 19 even steps from zero. 0.0019 is that of the published M1
@@ -164,7 +169,7 @@ def audit(
     Returns
     -------
     Audit
-        One row a segment, in the table's order; the same for any number of jobs.
+        One row a segment, in the table's order; the same for any number of workers.
 
     Raises
     ------
@@ -181,7 +186,7 @@ def audit(
     >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
     >>> values = {"soma": [5.593e-4], "dend": [8e-4]}
     >>> table = WeightNormTable("PV_simple", values, {"soma": ["given"], "dend": ["given"]})
-    >>> result = audit(model, table, jobs=2)
+    >>> result = audit(model, table, n_jobs=2)
     >>> result.passed, result.counts
     (False, {'ok': 1, 'misses': 1})
     >>> [wrong] = result.worst().to_dict("records")
@@ -201,14 +206,14 @@ def audit(
         method="audit",
         cells=(cell,),
         setting=_Setting(tuple(trials), tolerance, last_weight_uS),
-        function=_try_entries,
-        failed=lambda _cell, index, _, reason: Outcome(index, Response("failed", reason)),
+        function=_try_entry,
+        failed=_failed,
         chains=one_by_one,
         trials_per_site=3,
         join=lambda _, outcomes: outcomes,
         part=Outcome,
     )
-    [outcomes] = run(search, backend_for(jobs))
+    [outcomes] = run_search(search, n_jobs=n_jobs, backend=backend)
     rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS)
     left_out = tuple(sec for sec in select_sections(model) if sec not in table.weight_norm)
     return Audit(model.cell, pd.DataFrame(rows), tolerance, left_out)
@@ -226,7 +231,7 @@ class _Setting:
 
 def _lay_out(
     model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol
-) -> tuple[Cell, list[Trial]]:
+) -> tuple[SearchCell, list[Trial]]:
     """Return the sites: one a segment, and the centres where NetPyNE reads another entry."""
     polarity = Targets(target_mV).polarity  # refuses what is no target
     sites, targets, trials = [], [], []
@@ -252,17 +257,17 @@ def _lay_out(
             "finite, not zero and of one sign"
         )
     protocol = dataclasses.replace(protocol, polarity=polarity)
-    return Cell(model, tuple(sites), tuple(targets), protocol), trials
+    return SearchCell(model, tuple(sites), tuple(targets), protocol), trials
 
 
-def _try_entries(
-    cell: Cell, indices: Sequence[int], _before: Sequence[Outcome], setting: _Setting
-) -> list[Outcome]:
-    """Simulate some entries, and search the right weight where they miss (in a worker)."""
-    return [_try_entry(cell, index, setting) for index in indices]
+def _failed(_cell: SearchCell, index: int, _setting: _Setting, reason: str) -> Outcome:
+    return Outcome(index, Response("failed", reason))
 
 
-def _try_entry(cell: Cell, index: int, setting: _Setting) -> Outcome:
+def _try_entry(
+    cell: SearchCell, index: int, _before: Sequence[Outcome], setting: _Setting
+) -> Outcome:
+    """Simulate an entry, and search the right weight if it misses (in a worker)."""
     trial, site, target_mV = setting.trials[index], cell.sites[index], cell.targets_mV[index]
     rig = rig_for(cell.model, cell.sites, cell.protocol)
     measured: dict[float, Response] = {}

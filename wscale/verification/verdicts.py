@@ -13,7 +13,7 @@ from wscale.measurement.epsp import Response
 from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import number_of_segments
-from wscale.search.search import Cell
+from wscale.search.cell import SearchCell
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
 
 __all__ = ["Outcome", "Trial", "describe", "meets"]
@@ -48,7 +48,7 @@ class Outcome:
 def describe(
     model: Model,
     table: WeightNormTable,
-    cell: Cell,
+    cell: SearchCell,
     trials: list[Trial],
     outcomes: list[Outcome],
     tolerance: float,

@@ -20,8 +20,9 @@ from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import Site, number_of_segments
 from wscale.model.targets import Targets
-from wscale.parallel.pool import Backend, backend_for, run_tasks
-from wscale.search.search import Cell, Search, one_by_one, run
+from wscale.parallel.pool import Backend, backend_for
+from wscale.search.cell import SearchCell
+from wscale.search.search import Search, one_by_one, run
 from wscale.simulation.full_run import netpyne_trace
 from wscale.simulation.rig import rig_for
 from wscale.simulation.session import import_netpyne, quiet
@@ -79,7 +80,7 @@ def verify(
     target_mV: float = 0.5,
     protocol: Protocol | None = None,
     tolerance: float = 1e-3,
-    jobs: int = -1,
+    n_jobs: int | None = None,
     backend: Backend | None = None,
     full_runs: bool = False,
 ) -> list[Verification]:
@@ -99,10 +100,11 @@ def verify(
         How responses are measured; the polarity follows the targets.
     tolerance : float
         Largest relative error that counts as met.
-    jobs : int
+    n_jobs : int, optional
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
+        Default: that of the user's :class:`joblib.parallel_config`, else all cores.
     backend : Backend, optional
-        Other workers than ``jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
     full_runs : bool
         Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
         in place of restoring the settled state: slower, the same numbers.
@@ -123,8 +125,8 @@ def verify(
     --------
     >>> from wscale import Model, solve, verify
     >>> model = Model.from_folder(".", "PV_simple", {"dt": 0.05})
-    >>> [result] = solve(model, jobs=2)
-    >>> [check] = verify([(model, result.table())], jobs=2)
+    >>> [result] = solve(model, n_jobs=2)
+    >>> [check] = verify([(model, result.table())], n_jobs=2)
     >>> check.passed, len(check.frame)
     (True, 2)
     """
@@ -134,36 +136,23 @@ def verify(
     for model, table in cells:
         check_fit(model, table)
         check_window(model, protocol)
-    loads = [(number, model, table.capped()) for number, (model, table) in enumerate(cells)]
-    workers = backend_for(jobs, backend)
-    scaled: dict[int, Model] = {}
-    for number, outcome in list(run_tasks(_load_table, loads, workers)):
-        if isinstance(outcome, WscaleError):
-            raise outcome
-        scaled[number] = outcome
-
-    checked = tuple(
-        _cell(scaled[number], table, target_mV, protocol) for number, (_, table) in enumerate(cells)
-    )
-    search = Search(
-        method="verify",
-        cells=checked,
-        setting=full_runs,
-        function=_measure,
-        failed=lambda cell, index, _, reason: _Measured(index, Response("failed", reason)),
-        chains=one_by_one,
-        trials_per_site=1,
-        join=_by_site,
-        part=_Measured,
-    )
-    measured: list[dict[Site, Response]] = run(search, workers)
+    with backend_for(n_jobs, backend) as workers:
+        scaled = workers.map(_load_table, [(model, table.capped()) for model, table in cells])
+        for outcome in scaled:
+            if isinstance(outcome, WscaleError):
+                raise outcome
+        checked = tuple(
+            _cell(model, table, target_mV, protocol)
+            for model, (_, table) in zip(scaled, cells, strict=True)
+        )
+        measured: list[dict[Site, Response]] = run(_search(checked, full_runs), workers)
     return [
         _compare(model, table, responses, target_mV, tolerance)
         for (model, table), responses in zip(cells, measured, strict=True)
     ]
 
 
-def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol) -> Cell:
+def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol) -> SearchCell:
     """Lay out a site at each read-out location, and at centres that read another entry."""
     places = []
     for sec, segment, *_ in table.entries():
@@ -176,7 +165,7 @@ def _cell(model: Model, table: WeightNormTable, target_mV: float, protocol: Prot
     targets = tuple(target for _, target in places)
     polarity: Polarity = 1 if targets[0] > 0 else -1
     protocol = dataclasses.replace(protocol, polarity=polarity)
-    return Cell(model, tuple(site for site, _ in places), targets, protocol)
+    return SearchCell(model, tuple(site for site, _ in places), targets, protocol)
 
 
 @dataclass(frozen=True)
@@ -185,7 +174,11 @@ class _Measured:
     response: Response
 
 
-def _by_site(cell: Cell, parts: list[_Measured]) -> dict[Site, Response]:
+def _failed(_cell: SearchCell, index: int, _setting: bool, reason: str) -> _Measured:
+    return _Measured(index, Response("failed", reason))
+
+
+def _by_site(cell: SearchCell, parts: list[_Measured]) -> dict[Site, Response]:
     return {cell.sites[part.index]: part.response for part in parts}
 
 
@@ -221,14 +214,28 @@ def _compare(
     return Verification(model.cell, pd.DataFrame(rows), tolerance)
 
 
-def _load_table(
-    task: tuple[int, Model, dict[str, list[float]]],
-) -> tuple[int, Model | WscaleError]:
+def _search(
+    cells: tuple[SearchCell, ...], full_runs: bool
+) -> Search[_Measured, dict[Site, Response]]:
+    return Search(
+        method="verify",
+        cells=cells,
+        setting=full_runs,
+        function=_measure,
+        failed=_failed,
+        chains=one_by_one,
+        trials_per_site=1,
+        join=_by_site,
+        part=_Measured,
+    )
+
+
+def _load_table(task: tuple[Model, dict[str, list[float]]]) -> Model | WscaleError:
     """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
     import_netpyne()
     from netpyne import specs
 
-    number, model, values = task
+    model, values = task
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, quiet():
         file = Path(scratch) / "weightNorm.pkl"
         file.write_bytes(pickle.dumps(values, protocol=2))
@@ -238,28 +245,23 @@ def _load_table(
     for sec, row in values.items():
         loaded = plain["cellParams"][model.cell]["secs"][sec].get("weightNorm")
         if loaded != row:
-            return number, TableError(
+            return TableError(
                 f"NetPyNE did not load the table's section {sec!r} as it stands in the file "
                 f"(it holds {loaded}); entries above 1000 times the soma's are clipped"
             )
-    return number, dataclasses.replace(model, net=plain)
+    return dataclasses.replace(model, net=plain)
 
 
 def _measure(
-    cell: Cell, indices: Sequence[int], _before: Sequence[_Measured], full_run: bool
-) -> list[_Measured]:
-    """Measure a unit synapse at some sites of a cell (in a worker)."""
-    measured = []
-    for index in indices:
-        site, weight = cell.sites[index], abs(cell.targets_mV[index])
-        if full_run:
-            t, v = netpyne_trace(cell.model, site, weight)
-            onset_ms, arrival_ms = cell.model.onset_ms, cell.model.arrival_ms
-            response = measure(
-                t, v, onset_ms=onset_ms, arrival_ms=arrival_ms, protocol=cell.protocol
-            )
-        else:
-            rig = rig_for(cell.model, cell.sites, cell.protocol)
-            response = rig.respond([(site, weight)])[0]
-        measured.append(_Measured(index, response))
-    return measured
+    cell: SearchCell, index: int, _before: Sequence[_Measured], full_run: bool
+) -> _Measured:
+    """Measure a unit synapse at a site of a cell (in a worker)."""
+    site, weight = cell.sites[index], abs(cell.targets_mV[index])
+    if full_run:
+        t, v = netpyne_trace(cell.model, site, weight)
+        onset_ms, arrival_ms = cell.model.onset_ms, cell.model.arrival_ms
+        response = measure(t, v, onset_ms=onset_ms, arrival_ms=arrival_ms, protocol=cell.protocol)
+    else:
+        rig = rig_for(cell.model, cell.sites, cell.protocol)
+        response = rig.respond([(site, weight)])[0]
+    return _Measured(index, response)
