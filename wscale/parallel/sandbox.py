@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import faulthandler
+import fcntl
 import logging
 import math
 import multiprocessing
@@ -96,6 +96,7 @@ class Sandbox:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection[Any, Any] | None = None
         self._timeouts: Connection[Any, Any] | None = None
+        self._alive: Connection[Any, Any] | None = None  # closes with this process
         self._closed = False
         self._lock = threading.Lock()
         _alive.add(self)
@@ -165,7 +166,7 @@ class Sandbox:
         if code == _NOT_SERVED:
             return None
         with contextlib.suppress(EOFError, OSError):
-            if timeouts.poll():
+            if os.read(timeouts.fileno(), 1):  # nothing, where its end was only closed
                 raise SandboxDied("its process ended: a trial took longer than trial_timeout_s")
         cause = _CAUSES.get(code or 0)
         if cause is None:
@@ -178,10 +179,11 @@ class Sandbox:
         try:
             ours, theirs = context.Pipe()
             self._timeouts, timeouts = context.Pipe(duplex=False)
-            environment = {**os.environ, **_ONE_THREAD}
-            arguments = (theirs, timeouts, environment, os.getcwd(), self._preloaded)  # noqa: PTH109
+            alive, self._alive = context.Pipe(duplex=False)
+            pipes, environment = (theirs, timeouts, alive), {**os.environ, **_ONE_THREAD}
+            arguments = (*pipes, environment, os.getcwd(), self._preloaded)  # noqa: PTH109
             process = context.Process(target=_serve, args=arguments)
-            with theirs, timeouts, _starting, _without_main():
+            with theirs, timeouts, alive, _starting, _without_main():
                 if forks:
                     context.set_forkserver_preload([_PRELOAD])
                 process.start()
@@ -227,6 +229,7 @@ if hasattr(os, "register_at_fork"):  # a fork has no right to the processes
 def _serve(
     connection: Connection[Any, Any],
     timeouts: Connection[Any, Any],
+    alive: Connection[Any, Any],
     environment: Mapping[str, str],
     folder: str,
     preloaded: bool,
@@ -239,7 +242,7 @@ def _serve(
     os.environ.update(environment)
     with contextlib.suppress(OSError):
         os.chdir(folder)
-    _end_with_parent(preloaded)
+    _end_with_parent(alive, preloaded)
     sys.argv[1:] = []
     logging.getLogger("wscale").setLevel(logging.WARNING)
     _timeouts = os.fdopen(os.dup(timeouts.fileno()), "wb")
@@ -273,22 +276,24 @@ def _answer(message: bytes, used: bool) -> bytes:
         return pickle.dumps((False, plain), pickle.HIGHEST_PROTOCOL)
 
 
-def _end_with_parent(preloaded: bool) -> None:
-    """End this process with the main one, however that ends.
+def _end_with_parent(alive: Connection[Any, Any], preloaded: bool) -> None:
+    """End this process with the main one, which holds the other end of a pipe, however that ends.
 
-    On Linux the kernel ends it, even inside NEURON: with the server, which ends with the main
-    process. A process that starts others has a thread that ends them all.
+    The kernel sends SIGIO, which ends the process even inside NEURON. A process that starts others
+    has a thread that ends them all.
     """
-    if preloaded and _FORKS:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if not preloaded:
+        threading.Thread(target=_end_all, args=(alive,), daemon=True).start()
         return
-    threading.Thread(target=_watch, daemon=True).start()
+    flags = fcntl.fcntl(alive, fcntl.F_GETFL)
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if alive.poll():  # it ended before this
+        os._exit(1)
 
 
-def _watch() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+def _end_all(alive: Connection[Any, Any]) -> None:
+    alive.poll(None)
     os.killpg(0, signal.SIGKILL)
 
 
