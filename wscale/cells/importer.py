@@ -19,7 +19,7 @@ from wscale._util.text import kinds
 from wscale.cells.source_scan import check_swc, hoc_name, python_name
 from wscale.errors import ModelError, WscaleError
 from wscale.mechanisms.folders import ModFolders, prepare_folders
-from wscale.parallel.user_code import run_user_code
+from wscale.cells.user_code import run_user_code
 
 __all__ = ["Imported", "import_cell"]
 

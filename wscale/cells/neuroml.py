@@ -25,7 +25,7 @@ from wscale._util.plain import some
 from wscale.errors import MechanismError, ModelError, WscaleError, closest
 from wscale.mechanisms.library import sources_of
 from wscale.mechanisms.nmodl import mechanism_names
-from wscale.parallel.user_code import run_user_code
+from wscale.cells.user_code import run_user_code
 
 __all__ = ["NeuroMLCell", "import_neuroml"]
 

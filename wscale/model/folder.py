@@ -16,7 +16,7 @@ from typing import Any
 from wscale._util.plain import choose_cell, to_plain
 from wscale.errors import ModelError, WscaleError
 from wscale.mechanisms.folders import prepare_folders
-from wscale.parallel.user_code import run_user_code
+from wscale.cells.user_code import run_user_code
 
 __all__ = ["read_folder"]
 

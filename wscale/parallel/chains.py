@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -111,6 +112,7 @@ class Sandboxes:
 # The idle sandboxes of this process: kept, since each has a cell ready
 _idle: list[Sandbox] = []
 _lock = threading.Lock()
+os.register_at_fork(after_in_child=_idle.clear)
 
 
 def run_chain(chain: Chain, sandboxes: Sandboxes, hand_over: HandOver) -> None:

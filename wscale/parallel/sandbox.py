@@ -219,8 +219,14 @@ def close_all() -> None:
         sandbox.close()
 
 
-if hasattr(os, "register_at_fork"):  # a fork has no right to the processes
-    os.register_at_fork(after_in_child=_alive.clear)
+def _after_fork() -> None:
+    """Let a fork of this process have sandboxes of its own, and not from this one's server."""
+    global _FORKS, _starting
+    _FORKS, _starting = False, threading.Lock()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 # ---------------------------------------------------------------------- in the process
