@@ -19,11 +19,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from rich.console import Console
 from typer.testing import CliRunner
 
 from wscale import Model, WscaleError, grid, solve
-from wscale.calibrate.job import run_search
+from wscale.calibrate.job import calibrate
 from wscale.calibrate.settings import SearchSettings
 from wscale.cli.app import app
 from wscale.errors import ConfigError, SelectionError, TableError
@@ -46,9 +45,8 @@ def search(folder, method, cells, **options):
     cfg = {"dt": 0.05, **options.pop("cfg", {})}
     traces, verified = options.pop("traces", True), options.pop("verified", False)
     settings = SearchSettings.make(folder=str(REPO), cells=cells, cfg=cfg, **options)
-    quiet = Console(quiet=True)
-    run_search(
-        settings, folder, method=method, jobs=2, traces=traces, verified=verified, console=quiet
+    calibrate(
+        settings, folder, method=method, n_jobs=2, traces=traces, verified=verified
     )
     return folder
 

@@ -49,12 +49,11 @@ def write_report(
     Examples
     --------
     >>> import tempfile
-    >>> from wscale.calibrate.job import run_search
+    >>> from wscale.calibrate.job import calibrate
     >>> from wscale.calibrate.settings import SearchSettings
     >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
     >>> folder = tempfile.mkdtemp()
-    >>> _ = run_search(settings, folder, method="norm", jobs=1)  # doctest: +ELLIPSIS
-    norm search...
+    >>> _ = calibrate(settings, folder, method="norm", n_jobs=1)
     >>> write_report(folder).name
     'report.html'
     """
