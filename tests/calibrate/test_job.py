@@ -19,6 +19,7 @@ from wscale.parallel.pool import LocalBackend, number_of_jobs
 from wscale.results.journal import Journals
 from wscale.scaffold.new import new_folder
 
+
 def settings_of(*cells, **others):
     others = {"cfg": {"dt": 0.05}, **others}
     return SearchSettings.make(folder=str(REPO), cells=list(cells), **others)
@@ -177,7 +178,9 @@ def test_a_job_prints_nothing_and_tells_its_listener(tmp_path, capfd):
     assert [name for name in names if name in phases] == phases
     assert (names.count("searched"), names.count("found"), names.count("cell_done")) == (2, 0, 1)
     assert done.passed
-    assert done.trials == sum(given[0].trials for name, *given in heard.events if name == "searched")
+    assert done.trials == sum(
+        given[0].trials for name, *given in heard.events if name == "searched"
+    )
     assert (done.found, done.traced > 0) == (0, True)
     assert list(done.verifications) == ["PV_simple"]
     assert repr(done) == f"<Calibration of 1 cell in {tmp_path}: {done.trials} trials, passed>"

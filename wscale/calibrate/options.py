@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wscale.errors import ConfigError, SelectionError
+from wscale.errors import ConfigError, SelectionError, option
 from wscale.plots.drawing import FIGURES, FORMATS
 
 __all__ = ["FLAGS", "Option", "values_of"]
@@ -76,12 +76,12 @@ def values_of(options: tuple[Option, ...], given: dict[str, Any]) -> dict[str, A
     {'sections': ['soma', 'basal']}
     """
     values = {}
-    for option in options:
-        value = given[option.name]
-        if value is not None and option.parse is not None:
-            value = option.parse(value)
+    for one in options:
+        value = given[one.name]
+        if value is not None and one.parse is not None:
+            value = one.parse(value)
         if value is not None and value is not False and value not in ((), [], {}):
-            values[option.name] = value
+            values[one.name] = value
     return values
 
 
@@ -114,9 +114,11 @@ def _arguments(text: str) -> Any:
     try:
         value = parse_json(text)
     except ValueError as error:
-        raise ConfigError(f"--cell-args {text!r} is not JSON: {error}") from error
+        raise ConfigError(f"{option('cell_args')} {text!r} is not JSON: {error}") from error
     if not isinstance(value, dict | list | None):
-        raise ConfigError(f"--cell-args {text!r} must be a JSON list, or an object of names")
+        raise ConfigError(
+            f"{option('cell_args')} {text!r} must be a JSON list, or an object of names"
+        )
     return value
 
 
@@ -638,5 +640,5 @@ _OTHERS = (
     FORMAT,
 )
 # How the command line calls a parameter, see wscale.errors.option
-FLAGS = {option.name: option.flags.split()[0] for option in (*SETTINGS, *_OTHERS) if option.flags}
+FLAGS = {one.name: one.flags.split()[0] for one in (*SETTINGS, *_OTHERS) if one.flags}
 FLAGS["targets"] = TARGET.flags

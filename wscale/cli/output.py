@@ -21,6 +21,9 @@ _quiet = _json = False
 # A parameter as messages name it: `out`, `soma='Soma'`; see wscale.errors.option
 _PARAMETER = re.compile(r"`([A-Za-z_]+)(?:=([^`]*))?`")
 
+# What is wrong with a parameter: "window_ms = 0 must be positive"
+_SETTING = re.compile(r"(?:settings: )?([A-Za-z_]+) = ")
+
 
 def speak(quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
     """Set how this process speaks from now on."""
@@ -78,6 +81,9 @@ def fail(kind: str, reason: str) -> None:
     from rich.console import Console
 
     reason = with_options(reason)
+    flag = FLAGS.get(found[1]) if (found := _SETTING.match(reason)) else None
+    if flag is not None and flag not in reason:
+        reason += f" ({flag})"
     Console(stderr=True).print(f"{kind}: {reason}", highlight=False, markup=False, soft_wrap=True)
     print_json({"error": {"type": kind, "message": reason}})
 

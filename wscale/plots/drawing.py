@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wscale._util.files import make_folder
 from wscale._util.json_files import user_path
-from wscale.errors import ConfigError, SelectionError, closest
+from wscale.errors import ConfigError, SelectionError, closest, option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def draw(
     Parameters
     ----------
     folder : path
-        What ``--out`` of a search named.
+        The results folder.
     cells : sequence of str
         Labels as in results.json (with a synapse group's name); none: all cells.
     figures : sequence of str
@@ -95,9 +95,9 @@ def draw(
     wanted = _chosen("figure", figures, FIGURES) or list(FIGURES)
     kinds = _chosen("format", formats, FORMATS)
     if not kinds:
-        raise ConfigError(f"--format names no format; allowed are {', '.join(FORMATS)}")
+        raise ConfigError(f"{option('formats')} names no format; allowed are {', '.join(FORMATS)}")
     if out is not None and not str(out):
-        raise ConfigError("--out is ''; name a folder, or leave it out")
+        raise ConfigError(f"{option('out')} is ''; name a folder, or leave it out")
     from wscale.results.contents import read_contents
     from wscale.results.reader import MissingDataError, read_results
 
