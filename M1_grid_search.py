@@ -11,9 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from wscale.calibrate.job import run_search
 from wscale.calibrate.settings import SearchSettings
 from wscale.cli.app import fail_in_words
+from wscale.cli.calibration import calibrate_and_print
 
 # Which cells: parameter files in cells/
 CELLS = [
@@ -63,7 +63,7 @@ def main() -> int:
         settings = SearchSettings.read(args.config, **given)
     else:
         settings = SearchSettings.make(**{"cells": CELLS, **SETTINGS, **given})
-    sound = run_search(
+    sound = calibrate_and_print(
         settings,
         args.out,
         n_jobs=args.jobs,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "ConfigError",
@@ -19,6 +20,7 @@ __all__ = [
     "TableError",
     "WscaleError",
     "closest",
+    "option",
 ]
 
 
@@ -88,3 +90,26 @@ def closest(name: str, allowed: Iterable[str]) -> str:
     if not matches:
         return ""
     return f" Did you mean {' or '.join(repr(match) for match in matches)}?"
+
+
+def option(name: str, value: Any = ...) -> str:
+    """Return a parameter as messages name it: in backticks.
+
+    The command line shows its own option in the place of it, see
+    :func:`wscale.cli.output.with_options`; so library code never writes ``--out``.
+
+    Parameters
+    ----------
+    name : str
+        A parameter or setting, one of those in :mod:`wscale.calibrate.options`.
+    value : str, number, list or dict, optional
+        What it could be set to.
+
+    Examples
+    --------
+    >>> f"choose another folder with {option('out')}"
+    'choose another folder with `out`'
+    >>> option("soma", "Soma"), option("cfg", {"dt": 0.05})
+    ("`soma='Soma'`", "`cfg={'dt': 0.05}`")
+    """
+    return f"`{name}`" if value is ... else f"`{name}={value!r}`"

@@ -7,19 +7,17 @@ import threading
 
 import pytest
 from helpers import REPO
-from rich.console import Console
+from wscale.parallel.limits import Limits
 
 from wscale import Model, inspect_cell, solve
-from wscale.calibrate.job import load_models, run_search
+from wscale.calibrate.job import Listener, calibrate, load_models
 from wscale.calibrate.settings import SearchSettings
 from wscale.calibrate.writer import ResultsFolder
+from wscale.cli.calibration import calibrate_and_print
 from wscale.errors import ConfigError, ModelError
-from wscale.parallel.limits import Limits
 from wscale.parallel.pool import LocalBackend, number_of_jobs
 from wscale.results.journal import Journals
 from wscale.scaffold.new import new_folder
-
-QUIET = Console(quiet=True)
 
 
 def settings_of(*cells, **others):
@@ -63,7 +61,7 @@ def test_too_little_memory_for_any_worker_is_refused():
 
 def test_a_cell_that_cannot_be_read_ends_the_reading_of_those_that_wait(monkeypatch):
     monkeypatch.setattr(
-        "wscale.calibrate.job.number_of_jobs", lambda jobs: 1
+        "wscale.calibrate.reading.number_of_jobs", lambda jobs: 1
     )  # so that others do wait
     raised = []
 
@@ -109,12 +107,12 @@ def test_models_with_other_mechanisms_are_searched_one_after_another(load, tmp_p
 def test_a_run_that_is_refused_before_any_site_binds_nobody(tmp_path):
     typo = {"": {"synMechs": {"exc": {"mod": "Exp2Sin"}}}}
     with pytest.raises(ModelError, match="Exp2Sin"):
-        run_search(settings_of("PV_simple", synapses=typo), tmp_path, method="norm", console=QUIET)
+        calibrate(settings_of("PV_simple", synapses=typo), tmp_path, method="norm")
     right = {"": {"synMechs": {"exc": {"mod": "Exp2Syn", "tau1": 0.5, "tau2": 5, "e": 0}}}}
     settings = settings_of("PV_simple", synapses=right)
-    assert run_search(settings, tmp_path, method="norm", jobs=1, console=QUIET)
+    assert calibrate(settings, tmp_path, method="norm", n_jobs=1).passed
     with pytest.raises(ConfigError, match="is of another run"):  # now there is something to keep
-        run_search(settings_of("PV_simple"), tmp_path, method="norm", jobs=1, console=QUIET)
+        calibrate(settings_of("PV_simple"), tmp_path, method="norm", n_jobs=1)
 
 
 def test_results_say_until_the_end_which_cells_are_not_finished(load, tmp_path):
@@ -149,7 +147,7 @@ def test_results_say_until_the_end_which_cells_are_not_finished(load, tmp_path):
 
 def test_what_the_weights_belong_to_is_in_the_provenance(tmp_path):
     settings = settings_of("PV_simple", cfg={"dt": 0.05, "hParams.celsius": 30})
-    assert run_search(settings, tmp_path, method="norm", jobs=1, console=QUIET)
+    assert calibrate(settings, tmp_path, method="norm", n_jobs=1).passed
     origin = json.loads((tmp_path / "weightNorm" / "PV_simple_weightNorm.json").read_text())
     said = origin["provenance"]["protocol"]
     model = Model.from_folder(REPO, "PV_simple")
@@ -158,7 +156,40 @@ def test_what_the_weights_belong_to_is_in_the_provenance(tmp_path):
     assert (said["celsius_degC"], said["dt_ms"], said["delay_ms"]) == (30, 0.05, 1.0)
 
 
+class Heard(Listener):
+    """Keeps what it was told, in order."""
+
+    def __init__(self):
+        self.events = []
+
+    def __getattribute__(self, name):
+        if name != "events" and hasattr(Listener, name) and not name.startswith("_"):
+            return lambda *given: self.events.append((name, *given))
+        return super().__getattribute__(name)
+
+
+def test_a_job_prints_nothing_and_tells_its_listener(tmp_path, capfd):
+    heard = Heard()
+    settings = settings_of("PV_simple")
+    options = {"method": "norm", "n_jobs": 1, "verified": True, "traces": True}
+    done = calibrate(settings, tmp_path, listener=heard, **options)
+    names = [name for name, *_ in heard.events]
+    phases = ["reading", "search_started", "search_done", "tracing", "verifying"]
+    assert [name for name in names if name in phases] == phases
+    assert (names.count("searched"), names.count("found"), names.count("cell_done")) == (2, 0, 1)
+    assert done.passed
+    assert done.trials == sum(
+        given[0].trials for name, *given in heard.events if name == "searched"
+    )
+    assert (done.found, done.traced > 0) == (0, True)
+    assert list(done.verifications) == ["PV_simple"]
+    assert repr(done) == f"<Calibration of 1 cell in {tmp_path}: {done.trials} trials, passed>"
+    again = calibrate(settings, tmp_path, method="norm", n_jobs=1)
+    assert (again.trials, again.found, again.passed) == (0, 2, True)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_search_that_calibrates_nothing_has_not_passed(tmp_path, capsys):
     settings = settings_of("PV_simple", weights_uS=[1e-6, 2e-6])
-    assert not run_search(settings, tmp_path, jobs=1)
+    assert not calibrate_and_print(settings, tmp_path, n_jobs=1)
     assert "no segment is calibrated, figure" in " ".join(capsys.readouterr().out.split())

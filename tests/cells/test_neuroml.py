@@ -330,7 +330,7 @@ def test_one_of_several_cells_and_a_morphology_of_its_own(write):
     )
     write("two.nml", two)
     file = write("one.xml", cell_text(head='<include href="two.nml"/>', name="One"))
-    with pytest.raises(ModelError, match=r"holds 2 cells \('One', 'Two'\); name one: cell_class"):
+    with pytest.raises(ModelError, match=r"holds 2 cells \('One', 'Two'\); name one: `cell_class`"):
         read_cell(file)
     with pytest.raises(ModelError, match=r"no cell 'Tow' .*Did you mean 'Two'"):
         read_cell(file, cell_class="Tow")

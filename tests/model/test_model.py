@@ -164,7 +164,7 @@ def test_reading_leaves_the_callers_process_alone(tmp_path):
         ("network", ModelError, r"'E': 40, 'I': 10.*folder beside it: wscale new DIR --cell-file"),
         ("no NetStim1", ModelError, r"stimSourceParams\['NetStim1'\] .*the sources are \['bkg'\]"),
         ("synMech unknown", ModelError, r"synMech 'AMPAR' of NetStim1 .* Did you mean 'AMPA'\?"),
-        ("no soma", ModelError, r"starts with 'soma', but has none among body; say --soma NAME"),
+        ("no soma", ModelError, r"starts with 'soma', but has none among body; say `soma='NAME'`"),
         ("two somas", ModelError, r"but has \['soma_1', 'soma_2'\] among"),
         ("recordStep", ConfigError, r"recordStep = 0\.06 ms .* multiple of .* 0\.05 is one"),
         ("override unknown", ConfigError, r"no 'hParams\.celcius'\. Did you mean 'celsius'"),
@@ -520,7 +520,11 @@ def test_sections_without_a_mechanism_have_a_notice(parts):
     ("own", "h_params", "notice"),
     [
         ({"celsius": 31.0}, {"celsius": 34.0}, "celsius = 31 degC, and is simulated with .* 34 d"),
-        ({"v_init": -70}, {"v_init": -80}, "v_init = -70 mV, .* -80 mV; --cfg hParams.v_init=-70"),
+        (
+            {"v_init": -70},
+            {"v_init": -80},
+            "v_init = -70 mV, .* -80 mV; `cfg={'hParams.v_init': -70}` takes",
+        ),
         ({"celsius": 34}, {"celsius": 34.0}, None),
         ({"celsius": 31.0}, {}, None),
     ],

@@ -19,11 +19,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from rich.console import Console
 from typer.testing import CliRunner
 
 from wscale import Model, WscaleError, grid, solve
-from wscale.calibrate.job import run_search
+from wscale.calibrate.job import calibrate
 from wscale.calibrate.settings import SearchSettings
 from wscale.cli.app import app
 from wscale.errors import ConfigError, SelectionError, TableError
@@ -46,10 +45,7 @@ def search(folder, method, cells, **options):
     cfg = {"dt": 0.05, **options.pop("cfg", {})}
     traces, verified = options.pop("traces", True), options.pop("verified", False)
     settings = SearchSettings.make(folder=str(REPO), cells=cells, cfg=cfg, **options)
-    quiet = Console(quiet=True)
-    run_search(
-        settings, folder, method=method, jobs=2, traces=traces, verified=verified, console=quiet
-    )
+    calibrate(settings, folder, method=method, n_jobs=2, traces=traces, verified=verified)
     return folder
 
 
@@ -109,7 +105,7 @@ def test_all_figures_that_a_run_allows_are_drawn_and_the_others_explained(
     assert len(drawn.left_out) == len(missing)
     for name, reason in zip(sorted(missing), sorted(drawn.left_out), strict=True):
         assert reason.startswith(f"{name} of {', '.join(cells)}: ")
-        assert "search with wscale grid" in reason or "with --traces" in reason
+        assert "search with wscale grid" in reason or "with `traces=True`" in reason
     for file in drawn.files:
         content = file.read_bytes()
         if file.suffix == ".png":
@@ -393,7 +389,7 @@ def test_what_needs_a_grid_says_so(of_norm, name):
 
 @pytest.mark.parametrize("name", ["traces", "before_after"])
 def test_what_needs_traces_says_so(of_norm, name):
-    with pytest.raises(MissingDataError, match="--traces"):
+    with pytest.raises(MissingDataError, match="`traces=True`"):
         draw(of_norm, figures=[name])
 
 
@@ -407,7 +403,7 @@ def test_unknown_names_are_told_with_those_there_are(of_norm):
 
 
 def test_folders_that_hold_no_results_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"no results folder .*nowhere.*--out"):
+    with pytest.raises(ConfigError, match=r"no results folder .*nowhere.*`out`"):
         draw(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match=r"no results\.json"):
         draw(tmp_path)
@@ -451,7 +447,7 @@ def test_damaged_files_are_named(of_grid, tmp_path, file, damage):
         path.unlink()
     with pytest.raises(WscaleError, match=re.escape(path.name)) as raised:
         draw(folder, ["PV_simple"], ["along_tree"])
-    remedy = "give what --out named" if path.name == "results.json" and damage == "gone" else AGAIN
+    remedy = "give what `out` named" if path.name == "results.json" and damage == "gone" else AGAIN
     assert str(raised.value).count(remedy) == 1
     assert "pickle" not in str(raised.value)
 
@@ -534,13 +530,13 @@ def test_the_command_fails_in_words(of_norm):
 def test_no_path_and_no_format_are_refused(of_norm, tmp_path, monkeypatch):
     monkeypatch.chdir(of_norm)
     for arguments, problem in (
-        (["plot", ""], "the results folder is ''; give what --out"),
-        (["plot", of_norm, "--out", ""], "--out is ''"),
-        (["plot", of_norm, "--format", ""], "--format names no format; allowed are png, svg"),
+        (["plot", ""], "the results folder is ''; give what `out`"),
+        (["plot", of_norm, "--out", ""], "`out` is ''"),
+        (["plot", of_norm, "--format", ""], "`formats` names no format; allowed are png, svg"),
     ):
         with pytest.raises(ConfigError, match=re.escape(problem)):
             CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-    with pytest.raises(ConfigError, match="--format names no format"):
+    with pytest.raises(ConfigError, match="`formats` names no format"):
         draw(of_norm, formats=[], out=tmp_path)
 
 

@@ -15,6 +15,8 @@ import pytest
 from helpers import M1_CELLS, REPO
 
 import wscale
+from wscale.cli.output import with_options
+from wscale.errors import option
 
 README = (REPO / "README.md").read_text()
 MAIN_JOB, TESTS = re.findall(r"```bash\n(python3 -m venv .*)\n```", README)
@@ -60,12 +62,20 @@ def _texts() -> tuple[str, ...]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
             elif isinstance(node, ast.JoinedStr):
-                parts = [
-                    str(part.value) if isinstance(part, ast.Constant) else "..."
-                    for part in node.values
-                ]
-                found.append("".join(parts))
+                found.append("".join(map(_part, node.values)))
     return tuple(found)
+
+
+def _part(part: ast.expr) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    match part:
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="option"), args=[name, *value])):
+            assert isinstance(name, ast.Constant)
+            known = all(isinstance(one, ast.Constant) for one in value)
+            words = [one.value for one in value if isinstance(one, ast.Constant)]
+            return with_options(option(str(name.value), *words)) if known else "..."
+    return "..."
 
 
 @pytest.mark.parametrize("message", MESSAGES)

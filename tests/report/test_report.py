@@ -15,7 +15,7 @@ import pytest
 from helpers import REPO
 from helpers.running import change_results, killed_after_the_first_cell
 
-from wscale.calibrate.job import run_search
+from wscale.calibrate.job import calibrate
 from wscale.calibrate.settings import SearchSettings
 from wscale.errors import ConfigError, SelectionError, TableError
 from wscale.plots.drawing import FIGURES
@@ -31,7 +31,7 @@ def results(tmp_path_factory) -> Path:
     settings = SearchSettings.make(folder=str(REPO), cells=list(CELLS), cfg={"dt": 0.05})
     folder = tmp_path_factory.mktemp("run") / "results"
     command = ["wscale", "grid", "--out", "results"]
-    assert run_search(settings, folder, jobs=2, verified=True, command=command)
+    assert calibrate(settings, folder, n_jobs=2, verified=True, command=command).passed
     return folder
 
 
@@ -151,7 +151,7 @@ def test_what_a_run_did_not_leave_is_said(tmp_path):
         target_mV=60.0,
         locations=[0.25],
     )
-    run_search(settings, tmp_path / "run", method="norm", jobs=1)
+    calibrate(settings, tmp_path / "run", method="norm", n_jobs=1)
     found = Page(write_report(tmp_path / "run"))
     said = found.words()
     assert "No entry is calibrated, so there is no weightNorm." in said
@@ -170,7 +170,7 @@ def test_synapse_groups_of_one_cell(tmp_path):
     settings = SearchSettings.make(
         folder=str(REPO), cells=["PV_simple"], cfg={"dt": 0.05}, synapses=groups
     )
-    run_search(settings, tmp_path / "run", method="norm", jobs=1)
+    calibrate(settings, tmp_path / "run", method="norm", n_jobs=1)
     said = Page(write_report(tmp_path / "run")).words()
     assert "2 cells, 4 sites: 4 ok." in said
     assert "Target: a somatic EPSP of 0.5 mV or IPSP of -0.3 mV" in said

@@ -143,7 +143,7 @@ def test_existing_folder_keeps_its_files(tmp_path):
 @pytest.mark.parametrize(("path", "why"), [("a", "File exists"), ("a/b", "Not a directory")])
 def test_file_in_the_way_of_a_folder_is_an_error(tmp_path, path, why):
     (tmp_path / "a").write_bytes(OLD)
-    with pytest.raises(ConfigError, match=f"results folder .* cannot be made: {why}; .*--out"):
+    with pytest.raises(ConfigError, match=f"results folder .* cannot be made: {why}; .*`out`"):
         make_folder(tmp_path / path)
 
 

@@ -240,7 +240,9 @@ def test_any_changed_byte_costs_its_lines_and_a_changed_header_is_refused(
     path = tmp_path_factory.mktemp("flip") / "cell.jsonl"
     path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
     if place <= content.index(b"\n"):
-        with pytest.raises(ConfigError, match="first line is damaged; begin anew with --fresh"):
+        with pytest.raises(
+            ConfigError, match="first line is damaged; begin anew with `fresh=True`"
+        ):
             Journal(path, SiteResult, identity, [])
         return
     found = continued(path, identity, parts)
@@ -305,8 +307,8 @@ def test_another_run_in_the_same_folder_is_refused_with_the_difference(begun, ch
         with pytest.raises(ConfigError, match="is of another run: "):
             journals.check(model.label, search.identity(search.cells[0]))
     assert difference in str(refused.value)
-    assert "--out" in str(refused.value)
-    assert "--fresh" in str(refused.value)
+    assert "`out`" in str(refused.value)
+    assert "`fresh=True`" in str(refused.value)
     assert journal_of(folder).read_bytes() == before
 
 

@@ -51,7 +51,7 @@ def test_a_label_that_is_no_name(tmp_path):
 
 
 def test_a_name_becomes_a_label_and_commands_are_quoted(tmp_path, repo):
-    rule = (repo / "wscale" / "template" / "cells" / "MyCell.json").read_text()
+    rule = (repo / "wscale" / "scaffold" / "template" / "cells" / "MyCell.json").read_text()
     (tmp_path / "my-cell.json").write_text(rule)
     done = wscale("new", "my ö", "--cell-file", "my-cell.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -109,7 +109,7 @@ def test_what_fails_leaves_nothing_and_the_corrected_command_works(hoc):
 def test_a_cell_that_lacks_mechanisms_is_refused(hoc):
     rule = {"secs": {"soma": {"geom": {"nseg": 1}, "mechs": {"nosuch": {}, "leaky": {}}}}}
     (hoc / "cell.json").write_text(json.dumps(rule))
-    with pytest.raises(ModelError, match=r"mechanisms not found: nosuch .*their folder with --mod"):
+    with pytest.raises(ModelError, match=r"mechanisms not found: nosuch .*their folder with `mod`"):
         new_folder(hoc / "mine", CellFile(str(hoc / "cell.json")), hoc / "mod")
     assert not (hoc / "mine").exists()
 

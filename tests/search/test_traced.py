@@ -11,8 +11,8 @@ from helpers import REPO
 from rich.console import Console
 
 from wscale import Response, Rig, grid, list_sites, solve
-from wscale.calibrate.job import run_search
 from wscale.calibrate.settings import SearchSettings
+from wscale.cli.calibration import calibrate_and_print
 from wscale.measurement.epsp import Protocol
 from wscale.parallel.pool import LocalBackend
 from wscale.results.traces import Traces
@@ -194,7 +194,7 @@ def test_the_same_command_runs_no_trial_twice(tmp_path):
     def search(**options):
         said = io.StringIO()
         console = Console(file=said, width=300)
-        assert run_search(settings, tmp_path, method="norm", jobs=1, console=console, **options)
+        assert calibrate_and_print(settings, tmp_path, console, method="norm", n_jobs=1, **options)
         return said.getvalue()
 
     search()

@@ -198,7 +198,7 @@ def test_missing_mechanism_is_named_before_anything_is_built(load):
         model.rule["secs"]["dend"]["mechs"]["nosuch"] = {}
 
     model = edited(load("PV_simple", dt=0.05), ask_for_more)
-    with pytest.raises(ModelError, match=r"not found: nosuch \(needed by dend\).*--mod"):
+    with pytest.raises(ModelError, match=r"not found: nosuch \(needed by dend\).*`mod`"):
         Rig(model, list_sites(model))
 
 

@@ -52,7 +52,7 @@ def test_the_option_then_the_table_then_the_group_then_the_usual_target(inh, tmp
     model, file = inh
     bare, group = alone(file, tmp_path), {**GROUP, "target_mV": -0.4}
     for given, target, whose in (
-        ((file.with_suffix(".json"), model, -0.2, group), -0.2, "as --target says"),
+        ((file.with_suffix(".json"), model, -0.2, group), -0.2, "as `target_mV` says"),
         ((file.with_suffix(".json"), model, None, group), -0.3, "as the table says"),
         ((file, model, None, group), -0.3, f"as the .json beside {file.name} says"),
         ((bare, model, None, group), -0.4, "as the synapse group says"),

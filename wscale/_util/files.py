@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, option
 
 __all__ = ["make_folder", "write_atomically"]
 
@@ -49,8 +49,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary = None
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be written: {error.strerror}; choose another folder with --out or make "
-            "room"
+            f"{path} cannot be written: {error.strerror}; choose another folder with "
+            f"{option('out')} or make room"
         ) from error
     finally:
         if temporary is not None:
@@ -65,7 +65,8 @@ def make_folder(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"results folder {path} cannot be made: {error.strerror}; choose another with --out"
+            f"results folder {path} cannot be made: {error.strerror}; choose another with "
+            f"{option('out')}"
         ) from error
     return path
 

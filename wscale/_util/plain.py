@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from wscale.errors import ModelError, closest
+from wscale.errors import ModelError, closest, option
 
 __all__ = ["choose_cell", "finite", "is_number", "short", "some", "to_plain"]
 
@@ -23,7 +23,7 @@ def choose_cell(cell: str | None, cell_params: Mapping[str, Any]) -> str:
             return str(next(iter(cell_params)))
         raise ModelError(
             f"the model has {len(cell_params)} cell rules ({some(cell_params)}); say which with "
-            "--cell LABEL"
+            f"{option('cell', 'LABEL')}"
         )
     if cell not in cell_params:
         raise ModelError(

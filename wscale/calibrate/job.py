@@ -1,27 +1,21 @@
-"""A search from settings to files: what M1_grid_search.py and ``wscale grid`` run."""
+"""A whole job, from settings to a results folder; what ``wscale grid`` runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.markup import escape
-
 from wscale._util.files import make_folder
+from wscale._util.text import many
+from wscale.calibrate.reading import load_models
 from wscale.calibrate.settings import SearchSettings
 from wscale.calibrate.writer import ResultsFolder
-from wscale.cli.progress import SearchProgress
-from wscale.cli.summary import print_summary
 from wscale.model.model import Model
 from wscale.model.synapses import with_synapses
-from wscale.parallel.pool import Backend, backend_for, number_of_jobs
-from wscale.parallel.sandbox import close_all
+from wscale.parallel.pool import Backend, backend_for
 from wscale.plots.search_figure import plot_search
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, SiteResult, plan_grid
@@ -30,37 +24,100 @@ from wscale.search.targeted import SolvedSite, SolveResult, plan_solve
 from wscale.search.traced import Profile, identity, plan_profile
 from wscale.verification.verify import Verification, verify
 
-__all__ = ["Method", "load_models", "run_search"]
+__all__ = ["Calibration", "Listener", "Method", "calibrate", "load_models"]
 
 Method = Literal["grid", "norm"]
 
-# How often processes that read cells are looked for while they are ended, s
-_AGAIN_s = 0.05
+
+class Listener:
+    """What :func:`calibrate` calls as it goes; here, all methods do nothing.
+
+    Each phase (reading, search, traces, verification) lasts until the next one begins.
+    """
+
+    def reading(self) -> None:
+        """Begin to read cells and compile mechanisms."""
+
+    def notice(self, text: str) -> None:
+        """Show what is unusual in a model."""
+
+    def search_started(self, search: Search[Any, Any]) -> None:
+        """Begin a search of all cells; there is one for each synapse group."""
+
+    def found(self, result: SiteResult | SolvedSite) -> None:
+        """Take a site's result from the journal."""
+
+    def searched(self, result: SiteResult | SolvedSite) -> None:
+        """Take a site's result of now."""
+
+    def cell_done(self, result: GridResult | SolveResult) -> None:
+        """Take a cell whose last site is there, and whose table is written."""
+
+    def search_done(self) -> None:
+        """End the search, also when it is interrupted."""
+
+    def tracing(self) -> None:
+        """Begin the trials whose traces are kept."""
+
+    def verifying(self) -> None:
+        """Begin to load the tables into NetPyNE networks."""
+
+    def interrupted(self, folder: Path, finished: int) -> None:
+        """End early; the folder's journal has so many finished sites."""
 
 
-def load_models(settings: SearchSettings) -> list[Model]:
-    """Read the settings' cells from the model folder, several at a time."""
-    cells: Sequence[str | None] = settings.cells or [None]
-    own_cell = settings.own_cell
+@dataclass(frozen=True)
+class Calibration:
+    """What a job has found; all of it is in the results folder too.
 
-    def load(cell: str | None) -> Model:
-        return Model.from_folder(
-            settings.folder, cell, settings.cfg, settings.mod, settings.mod_exclude, own_cell
-        )
+    Parameters
+    ----------
+    folder : Path
+        The results folder.
+    results : tuple of GridResult or SolveResult
+        One for each cell and synapse group.
+    verifications : dict
+        What each table gives in a NetPyNE network, by label; empty if not ``verified``.
+    trials, traced : int
+        Trials run now, for the search and for traces.
+    found : int
+        Sites that were in the journal already.
+    wall_s : float
+        How long it took, s.
+    """
 
-    with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
-        loading = [pool.submit(load, cell) for cell in cells]
-        try:
-            return [model.result() for model in loading]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            while not all(model.done() for model in loading):  # one may have been about to start
-                close_all()
-                time.sleep(_AGAIN_s)
-            raise
+    folder: Path
+    results: tuple[GridResult | SolveResult, ...]
+    verifications: dict[str, Verification]
+    trials: int
+    traced: int
+    found: int
+    wall_s: float
+
+    @property
+    def calibrated(self) -> list[bool]:
+        """Whether each cell has a calibrated segment."""
+        return [result.table().counts.get("ok", 0) > 0 for result in self.results]
+
+    @property
+    def figure(self) -> Path:
+        """The figure of the search."""
+        return _figure(self.folder)
+
+    @property
+    def passed(self) -> bool:
+        """True if no site failed, all cells are calibrated, and verified entries met the target."""
+        failed = any(s.status == "failed" for result in self.results for _, s in result.solutions)
+        verified_well = all(check.passed for check in self.verifications.values())
+        return not failed and all(self.calibrated) and verified_well
+
+    def __repr__(self) -> str:
+        cells = many(len(self.results), "cell")
+        outcome = "passed" if self.passed else "not passed"
+        return f"<Calibration of {cells} in {self.folder}: {self.trials} trials, {outcome}>"
 
 
-def run_search(
+def calibrate(
     settings: SearchSettings,
     out: str | Path,
     *,
@@ -72,9 +129,9 @@ def run_search(
     traces: bool = False,
     fresh: bool = False,
     retry_failed: bool = False,
-    console: Console | None = None,
-) -> bool:
-    """Search all cells, write tables, figures and results.json, and print a summary.
+    listener: Listener | None = None,
+) -> Calibration:
+    """Search all cells, and write tables, figures and results.json; print nothing.
 
     Each finished site is in the folder's journal at once; the same call continues from there.
 
@@ -87,7 +144,8 @@ def run_search(
     method : {"grid", "norm"}
         The exhaustive search over weights, or the targeted one (:func:`wscale.solve`).
     n_jobs : int, optional
-        Number of worker processes; default: all cores.
+        Number of worker processes, as in joblib; by default that of ``joblib.parallel_config``,
+        else all cores.
     backend : Backend, optional
         Other workers than ``n_jobs`` of this machine.
     command : sequence of str
@@ -98,120 +156,160 @@ def run_search(
         Run the trials whose traces ``wscale plot`` draws, see :mod:`wscale.search.traced`.
     fresh, retry_failed : bool
         Begin anew, or search failed sites again; see :class:`wscale.Journals`.
-    console : rich.console.Console, optional
-        Where progress and summary go.
+    listener : Listener, optional
+        Told how it goes.
 
     Returns
     -------
-    bool
-        True where no site failed, every cell has a calibrated segment, and every verified entry
-        met its target.
+    Calibration
+        Results and verifications, and whether all is well (``passed``).
 
     Raises
     ------
     WscaleError
         Unusable input, before any simulation; a disk that is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
+    >>> calibrate(settings, tempfile.mkdtemp(), method="norm", n_jobs=1).passed
+    True
     """
-    console = console or Console()
     start = time.perf_counter()
-    folder = Path(out)
-    tally = _Tally()
+    listener = listener or Listener()
     with (
         backend_for(n_jobs, backend) as workers,
-        Journals(folder, fresh=fresh, retry_failed=retry_failed, command=command) as journals,
-        _told_how_to_continue(journals, fresh, console),
+        Journals(Path(out), fresh=fresh, retry_failed=retry_failed, command=command) as journals,
     ):
-        for part in ("weightNorm", "figures", *(("grid_batch",) if method == "grid" else ())):
-            make_folder(folder / part)
-        with console.status("reading cells, compiling mechanisms where they are new"):
-            models = load_models(settings)
-            runs = _by_group(settings, models)
-        for notice in dict.fromkeys(n for _, cells in runs for c in cells for n in c.notices):
-            console.print(f"[yellow]notice[/]: {escape(notice)}", highlight=False, soft_wrap=True)
-        searches = [(own, _planned(own, cells, method)) for own, cells in runs]
+        job = _Job(settings, Path(out), method, workers, listener, journals, start)
+        try:
+            return job.run(verified, traces)
+        except (KeyboardInterrupt, SystemExit):  # the latter on SIGTERM
+            listener.interrupted(journals.folder, journals.finished)
+            raise
+
+
+@dataclass
+class _Job:
+    """A job that runs, and what it has counted: sites from journals, and trials."""
+
+    settings: SearchSettings
+    folder: Path
+    method: Method
+    workers: Backend
+    listener: Listener
+    journals: Journals
+    start: float
+    found: int = 0
+    trials: int = 0
+    traced: int = 0
+
+    def run(self, verified: bool, traces: bool) -> Calibration:
+        parts = ("weightNorm", "figures", *(("grid_batch",) if self.method == "grid" else ()))
+        for part in parts:
+            make_folder(self.folder / part)
+        self.listener.reading()
+        runs = _by_group(self.settings, load_models(self.settings))
+        for text in dict.fromkeys(n for _, cells in runs for c in cells for n in c.notices):
+            self.listener.notice(text)
+        searches = [(own, _planned(own, cells, self.method)) for own, cells in runs]
         for _, search in searches:
             for cell in search.cells:
-                journals.check(cell.model.label, search.identity(cell))
+                self.journals.check(cell.model.label, search.identity(cell))
 
         results: list[GridResult | SolveResult] = []
+        verifications: dict[str, Verification] = {}
         labels = [cell.model.label for _, search in searches for cell in search.cells]
-        with ResultsFolder(folder, workers, labels, start) as kept:
+        with ResultsFolder(self.folder, self.workers, labels, self.start) as kept:
             for own, search in searches:
-
-                def keep(result: GridResult | SolveResult, own: SearchSettings = own) -> None:
-                    """Write a cell as soon as it is finished."""
-                    kept.write(result, own, journals.command(result.model.label))
-
-                found = _run(search, workers, journals, console, keep, tally)
+                found = self._search(search, own, kept)
                 if traces:
-                    tally.traced += _traced(search, found, workers, kept, console)
+                    self._trace(search, found, kept)
                 results += found
-            verifications = {}
             if verified:
-                verifications = _verified(results, settings, workers, kept, console)
-        plot_search(results, folder / "figures" / "search.png")
-    wall = time.perf_counter() - start
-    print_summary(results, verifications, console)
-    again = f", {tally.found} sites were there already" if tally.found else ""
-    traced = f" and {tally.traced} for traces" if tally.traced else ""
-    calibrated = [result.table().counts.get("ok", 0) > 0 for result in results]
-    tables = f"tables in {folder / 'weightNorm'}" if any(calibrated) else "no segment is calibrated"
-    console.print(
-        f"{tally.trials} trials{traced} in {wall:.1f} s{again}; "
-        f"{tables}, figure {folder / 'figures' / 'search.png'}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    failed = any(s.status == "failed" for result in results for _, s in result.solutions)
-    verified_well = all(check.passed for check in verifications.values())
-    return not failed and all(calibrated) and verified_well
+                verifications = self._verify(results, kept)
+        plot_search(results, _figure(self.folder))
+        wall_s = time.perf_counter() - self.start
+        counts = self.trials, self.traced, self.found
+        return Calibration(self.folder, tuple(results), verifications, *counts, wall_s)
 
+    def _search(
+        self, search: Search[Any, Any], own: SearchSettings, kept: ResultsFolder
+    ) -> Sequence[GridResult | SolveResult]:
+        def found(result: SiteResult | SolvedSite) -> None:
+            self.found += 1
+            self.listener.found(result)
 
-def _verified(
-    results: Sequence[GridResult | SolveResult],
-    settings: SearchSettings,
-    workers: Backend,
-    kept: ResultsFolder,
-    console: Console,
-) -> dict[str, Verification]:
-    """Load the tables that were written into networks, and keep what they give there."""
-    loadable = [
-        (result.model, result.table()) for result in results if kept.has_pickle(result.model.label)
-    ]
-    with console.status("verifying the tables in NetPyNE networks"):
+        def searched(result: SiteResult | SolvedSite) -> None:
+            self.trials += result.trials
+            self.listener.searched(result)
+
+        def complete(result: GridResult | SolveResult) -> None:
+            kept.write(result, own, self.journals.command(result.model.label))
+            self.listener.cell_done(result)
+
+        self.listener.search_started(search)
+        try:
+            return run(
+                search,
+                self.workers,
+                journals=self.journals,
+                on_found=found,
+                on_result=searched,
+                on_cell=complete,
+            )
+        finally:
+            self.listener.search_done()
+
+    def _trace(
+        self,
+        search: Search[Any, Any],
+        results: Sequence[GridResult | SolveResult],
+        kept: ResultsFolder,
+    ) -> None:
+        """Run the trials of which traces are kept, if they are not there."""
+        pairs, made_of = [], {}
+        for cell, result in zip(search.cells, results, strict=True):
+            label = cell.model.label
+            made_of[label] = identity(cell, result)
+            if not kept.has_traces(label, made_of[label]):
+                pairs.append((cell, result))
+        if not pairs:
+            return
+
+        def keep(profile: Profile) -> None:
+            kept.write_traces(profile, made_of[profile.model.label])
+
+        self.listener.tracing()
+        profiles = run(plan_profile(pairs), self.workers, on_cell=keep)
+        self.traced += sum(profile.trials for profile in profiles)
+
+    def _verify(
+        self, results: Sequence[GridResult | SolveResult], kept: ResultsFolder
+    ) -> dict[str, Verification]:
+        """Load the tables that were written into networks, and keep what they give there."""
+        loadable = [
+            (result.model, result.table())
+            for result in results
+            if kept.has_pickle(result.model.label)
+        ]
+        self.listener.verifying()
         checks = verify(
-            loadable, protocol=settings.protocol, tolerance=settings.tolerance, backend=workers
+            loadable,
+            protocol=self.settings.protocol,
+            tolerance=self.settings.tolerance,
+            backend=self.workers,
         )
-    verifications = {}
-    for (model, _), check in zip(loadable, checks, strict=True):
-        verifications[model.label] = check
-        kept.write_verification(model.label, check)
-    return verifications
+        verifications = {}
+        for (model, _), check in zip(loadable, checks, strict=True):
+            verifications[model.label] = check
+            kept.write_verification(model.label, check)
+        return verifications
 
 
-def _traced(
-    search: Search[Any, Any],
-    results: Sequence[GridResult | SolveResult],
-    workers: Backend,
-    kept: ResultsFolder,
-    console: Console,
-) -> int:
-    """Run the trials of which traces are kept, where they are not there; return how many."""
-    pairs, made_of = [], {}
-    for cell, result in zip(search.cells, results, strict=True):
-        label = cell.model.label
-        made_of[label] = identity(cell, result)
-        if not kept.has_traces(label, made_of[label]):
-            pairs.append((cell, result))
-    if not pairs:
-        return 0
-
-    def keep(profile: Profile) -> None:
-        kept.write_traces(profile, made_of[profile.model.label])
-
-    with console.status("traces at the solved weights"):
-        profiles = run(plan_profile(pairs), workers, on_cell=keep)
-    return sum(profile.trials for profile in profiles)
+def _figure(folder: Path) -> Path:
+    return folder / "figures" / "search.png"
 
 
 def _by_group(
@@ -239,61 +337,3 @@ def _planned(settings: SearchSettings, models: list[Model], method: Method) -> S
         return plan_solve(models, **common)
     weights, interpolation = settings.weights_uS, settings.interpolation
     return plan_grid(models, weights, interpolation=interpolation, **common)
-
-
-@dataclass
-class _Tally:
-    """Sites from journals, and trials run now: of the search, and for traces."""
-
-    found: int = 0
-    trials: int = 0
-    traced: int = 0
-
-
-@contextmanager
-def _told_how_to_continue(journals: Journals, fresh: bool, console: Console) -> Iterator[None]:
-    """Say what there is, and how to go on, where a run is interrupted or terminated."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):  # the latter on SIGTERM
-        console.print(
-            f"{journals.finished} finished sites of this run are in {journals.folder}; the same "
-            f"command{' without --fresh' if fresh else ''} continues from there",
-            highlight=False,
-            soft_wrap=True,
-        )
-        raise
-
-
-def _run(
-    search: Search[Any, Any],
-    workers: Backend,
-    journals: Journals,
-    console: Console,
-    keep: Callable[[GridResult | SolveResult], None],
-    tally: _Tally,
-) -> Sequence[GridResult | SolveResult]:
-    sites = sum(len(cell.sites) for cell in search.cells)
-    title = f"{search.method} search {search.cells[0].model.group}".strip()
-    with SearchProgress(console, title, len(search.cells), sites) as progress:
-
-        def found(_: SiteResult | SolvedSite) -> None:
-            tally.found += 1
-            progress.found()
-
-        def searched(result: SiteResult | SolvedSite) -> None:
-            tally.trials += result.trials
-            progress.searched(result.trials, result.solution.status == "failed")
-
-        def complete(result: GridResult | SolveResult) -> None:
-            keep(result)
-            progress.cell_done()
-
-        return run(
-            search,
-            workers,
-            journals=journals,
-            on_found=found,
-            on_result=searched,
-            on_cell=complete,
-        )

@@ -10,8 +10,33 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from wscale._util.json_files import read_json
+from wscale.calibrate.options import (
+    BIOPHYSICS,
+    CELL_ARGS,
+    CELL_CLASS,
+    CELL_FILE,
+    CELLS,
+    CFG,
+    EXCLUDE,
+    FOLDER,
+    INTERPOLATION,
+    LOCATIONS,
+    MOD,
+    MOD_ALL,
+    MOD_EXCLUDE,
+    RECOMPILE,
+    SECTIONS,
+    SOMA,
+    SYNAPSES,
+    TARGET,
+    TOLERANCE,
+    UNTIL,
+    WEIGHTS,
+    WINDOW,
+    Option,
+)
 from wscale.cells.cell_file import CellFile
-from wscale.errors import ConfigError, SelectionError, closest
+from wscale.errors import ConfigError, SelectionError, closest, option
 from wscale.measurement.epsp import Protocol, Until
 from wscale.measurement.solution import Interpolation
 from wscale.model.synapses import SynapseGroup
@@ -50,6 +75,10 @@ def parse_weights(text: str) -> tuple[float, ...]:
         ) from None
 
 
+def _of(of: Option, default: Any = None, **more: Any) -> Any:
+    return Field(default, description=of.description, **more)
+
+
 class GroupSettings(BaseModel):
     """Synapses that are activated together; see :class:`wscale.SynapseGroup`."""
 
@@ -78,48 +107,30 @@ class SearchSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: str = Field(".", description="model folder with cfg.py and netParams.py")
-    cells: tuple[str, ...] = Field((), description="cell labels; empty: the folder's only cell")
-    cell_file: str | None = Field(
-        None, description="a cell in place of the folder's: .json, .pkl, .hoc, .py, .swc or .nml"
-    )
-    cell_class: str | None = Field(None, description="its template, class, function or label")
-    cell_args: dict[str, Any] | tuple[Any, ...] | None = Field(None, description="its arguments")
-    biophysics: str | dict[str, Any] | None = Field(
-        None, description="{pattern: {mechs, geom, ions}}, or a JSON file of it"
-    )
-    soma: str | None = Field(None, description="the section of the cell file that is the soma")
-    sections: tuple[str, ...] | None = Field(
-        None, description="sections, section lists or patterns; null: all but axons"
-    )
-    exclude: tuple[str, ...] = Field((), description="sections, lists or patterns to leave out")
-    locations: Literal["every", "middle"] | tuple[float, ...] = Field(
-        "every", description="every segment, the middle of each section, or numbers in (0, 1)"
-    )
-    weights_uS: tuple[float, ...] = Field(
-        parse_weights("1e-4:1.9e-3:19"), description="start:stop:count or a list, uS"
-    )
-    target_mV: float | dict[str, float] = Field(
-        0.5, description="a number, or {'default': number, place: number, ...}; IPSPs negative"
-    )
-    synapses: dict[str, GroupSettings] = Field(
-        default_factory=dict,
-        description="{group: {synMechs: {label: {mod: ..., ...}}, weightFactors, target_mV}}; "
-        "empty: the model's own synapses",
-    )
-    interpolation: Interpolation = Field("monotone", description="monotone or linear")
-    tolerance: float = Field(1e-3, gt=0, lt=1, description="largest relative error of an ok EPSP")
-    window_ms: float = Field(Protocol.window_ms, gt=0, description="measurement window, ms")
+    folder: str = _of(FOLDER, ".")
+    cells: tuple[str, ...] = _of(CELLS, ())
+    cell_file: str | None = _of(CELL_FILE)
+    cell_class: str | None = _of(CELL_CLASS)
+    cell_args: dict[str, Any] | tuple[Any, ...] | None = _of(CELL_ARGS)
+    biophysics: str | dict[str, Any] | None = _of(BIOPHYSICS)
+    soma: str | None = _of(SOMA)
+    sections: tuple[str, ...] | None = _of(SECTIONS)
+    exclude: tuple[str, ...] = _of(EXCLUDE, ())
+    locations: Literal["every", "middle"] | tuple[float, ...] = _of(LOCATIONS, "every")
+    weights_uS: tuple[float, ...] = _of(WEIGHTS, parse_weights("1e-4:1.9e-3:19"))
+    target_mV: float | dict[str, float] = _of(TARGET, 0.5)
+    synapses: dict[str, GroupSettings] = _of(SYNAPSES, {})
+    interpolation: Interpolation = _of(INTERPOLATION, "monotone")
+    tolerance: float = _of(TOLERANCE, 1e-3, gt=0, lt=1)
+    window_ms: float = _of(WINDOW, Protocol.window_ms, gt=0)
     spike_threshold_mV: float = Field(Protocol.spike_threshold_mV, description="mV")
     drift_tolerance_mV: float = Field(Protocol.drift_tolerance_mV, gt=0, description="mV")
-    until: Until = Field(
-        Protocol.until, description="a trial's end: peak, half (for half-widths) or window"
-    )
-    mod: str | tuple[str, ...] | None = Field(
-        None, description="NMODL folder or folders; null: the model folder's mod/"
-    )
-    mod_exclude: tuple[str, ...] = Field((), description="NMODL files to leave out, or patterns")
-    cfg: dict[str, Any] = Field(default_factory=dict, description="cfg overrides: key -> value")
+    until: Until = _of(UNTIL, Protocol.until)
+    mod: str | tuple[str, ...] | None = _of(MOD)
+    mod_exclude: tuple[str, ...] = _of(MOD_EXCLUDE, ())
+    mod_all: bool = _of(MOD_ALL, False, exclude=True)  # these two change no result
+    recompile: bool = _of(RECOMPILE, False, exclude=True)
+    cfg: dict[str, Any] = _of(CFG, {})
 
     @field_validator("weights_uS", mode="before")
     @classmethod
@@ -182,8 +193,8 @@ class SearchSettings(BaseModel):
             return CellFile(self.cell_file, *how)
         if any(value is not None for value in how):
             raise ConfigError(
-                "--cell-class, --cell-args, --biophysics and --soma (cell_class, cell_args, ...) "
-                "say how a cell_file is read; give that with --cell-file"
+                f"{option('cell_class')}, {option('cell_args')}, {option('biophysics')} and "
+                f"{option('soma')} say how a cell_file is read; give {option('cell_file')} too"
             )
         return None
 

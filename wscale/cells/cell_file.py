@@ -15,7 +15,7 @@ from wscale.cells.cell_rule_checks import check_rule, check_sections, parent_of
 from wscale.cells.importer import Arguments, import_cell
 from wscale.cells.json_pickle import choose_stored
 from wscale.cells.neuroml import import_neuroml
-from wscale.errors import ModelError, closest
+from wscale.errors import ModelError, closest, option
 
 __all__ = ["CellFile", "CellRule", "read_cell"]
 
@@ -150,7 +150,7 @@ def read_cell(
     syn_mechs: dict[str, Any] = {}
     if cell_args and suffix in _STORED + _NEUROML:
         raise ModelError(
-            f"{file} holds data and takes no arguments: leave cell_args (--cell-args) out"
+            f"{file} holds data and takes no arguments: leave {option('cell_args')} out"
         )
     if suffix in _STORED:
         rule, label, syn_mechs = choose_stored(file, content, cell_class)
@@ -233,8 +233,8 @@ def _rename_soma(source: str, rule: dict[str, Any], soma: str) -> str:
 def _refuse_bare(source: str, secs: dict[str, Any]) -> None:
     if not any(sec.get("mechs") or sec.get("pointps") for sec in secs.values()):
         raise ModelError(
-            f"{source} is only a morphology: no section has a mechanism; give biophysics "
-            "(--biophysics FILE), such as "
+            f"{source} is only a morphology: no section has a mechanism; give "
+            f"{option('biophysics')}, such as "
             '{"*": {"mechs": {"pas": {"g": 3e-5, "e": -70}}, "geom": {"cm": 1, "Ra": 150}}}'
         )
 
@@ -244,7 +244,7 @@ def _unusual(source: str, secs: dict[str, Any]) -> list[str]:
     if not any(name.startswith("soma") for name in secs):
         notices.append(
             f"{source}: no section's name starts with 'soma', which NetPyNE's weightNorm needs; "
-            f"say with --soma NAME (soma) which is the soma (it has {kinds(secs)})"
+            f"say with {option('soma')} which is the soma (it has {kinds(secs)})"
         )
     roots = [name for name in secs if parent_of(secs, name) is None]
     if len(roots) > 1:

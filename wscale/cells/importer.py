@@ -17,9 +17,9 @@ from typing import Any
 from wscale._util.plain import some, to_plain
 from wscale._util.text import kinds
 from wscale.cells.source_scan import check_swc, hoc_name, python_name
-from wscale.errors import ModelError, WscaleError
-from wscale.mechanisms.folders import ModFolders, prepare_folders
 from wscale.cells.user_code import run_user_code
+from wscale.errors import ModelError, WscaleError, option
+from wscale.mechanisms.folders import ModFolders, prepare_folders
 
 __all__ = ["Imported", "import_cell"]
 
@@ -74,7 +74,7 @@ def import_cell(
     if file.suffix == ".swc":
         if given:
             raise ModelError(
-                f"{file} is a morphology and takes no arguments: leave cell_args (--cell-args) out"
+                f"{file} is a morphology and takes no arguments: leave {option('cell_args')} out"
             )
         check_swc(file)
         name = "swc_cell"
@@ -108,7 +108,7 @@ def _remedy(message: str, folder: str | Path | None, prepared: ModFolders | None
     left_out = "" if prepared is None else "".join(f"\n  {text}" for text in prepared.notices)
     return (
         f"\nNEURON has no such mechanism, and {searched}; give the folder of its .mod file with "
-        f"--mod{left_out}"
+        f"{option('mod')}{left_out}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from wscale._util.json_files import parse_json
 from wscale._util.pickles import load_plain
 from wscale._util.plain import is_number, some, to_plain
-from wscale.errors import ModelError, closest
+from wscale.errors import ModelError, closest, option
 
 __all__ = ["choose_stored"]
 
@@ -51,7 +51,7 @@ def choose_stored(
     if isinstance(data, dict) and ("secs" in data or isinstance(data.get("cellModel"), str)):
         if label is not None:
             raise ModelError(
-                f"{file} holds one cell, without a label: leave cell_class (--cell-class) out"
+                f"{file} holds one cell, without a label: leave {option('cell_class')} out"
             )
         return data, "", {}
     entries = data if isinstance(data, dict) else {}
@@ -67,7 +67,7 @@ def choose_stored(
         )
     if label is None and len(rules) > 1:
         raise ModelError(
-            f"{file} holds {len(rules)} cells ({some(rules)}); name one: cell_class (--cell-class)"
+            f"{file} holds {len(rules)} cells ({some(rules)}); name one: {option('cell_class')}"
         )
     chosen = next(iter(rules)) if label is None else label
     if chosen not in rules:

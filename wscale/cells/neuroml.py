@@ -22,10 +22,10 @@ from xml.sax.saxutils import quoteattr
 
 from wscale._util.cache import cache_folder
 from wscale._util.plain import some
+from wscale.cells.user_code import run_user_code
 from wscale.errors import MechanismError, ModelError, WscaleError, closest
 from wscale.mechanisms.library import sources_of
 from wscale.mechanisms.nmodl import mechanism_names
-from wscale.cells.user_code import run_user_code
 
 __all__ = ["NeuroMLCell", "import_neuroml"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale._util.plain import some
-from wscale.errors import ModelError, closest
+from wscale.errors import ModelError, closest, option
 
 __all__ = ["check_swc", "hoc_name", "python_name"]
 
@@ -53,7 +53,7 @@ def hoc_name(file: Path, name: str | None, arguments: Any) -> str | None:
     """Return the template to make, found without running the file; None: there is none."""
     if isinstance(arguments, dict):
         raise ModelError(
-            f"cell_args (--cell-args) = {arguments} for {file}: a hoc template takes its "
+            f"{option('cell_args')} = {arguments} for {file}: a hoc template takes its "
             "arguments in order; give a list"
         )
     text = _HOC_COMMENT.sub("", file.read_text(encoding="latin1"))
@@ -81,7 +81,7 @@ def _count_hoc_arguments(file: Path, name: str, body: str, given: int) -> None:
     if (given != wanted and not optional) or (given > wanted and "$i" not in text):
         raise ModelError(
             f"template {name} in {file} takes {wanted} arguments, but cell_args has {given}; give "
-            "them in order, as a list: --cell-args '[20, 300]'"
+            f"them in order, as a list: {option('cell_args', [20, 300])}"
         )
 
 
@@ -90,7 +90,7 @@ def _only(file: Path, names: list[str], what: str) -> str:
         return names[0]
     raise ModelError(
         f"{file} has {len(names) or 'no'} {what}{': ' + some(names) if names else ''}; say which "
-        "makes the cell with cell_class (--cell-class)"
+        f"makes the cell with {option('cell_class')}"
     )
 
 

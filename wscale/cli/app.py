@@ -7,24 +7,75 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from wscale import __version__
-from wscale.cli.inspect import inspect_command
-from wscale.cli.new import new_command
+from wscale.cli.inspect import INSPECT, inspect_command
+from wscale.cli.new import NEW, new_command
+from wscale.cli.options import command
 from wscale.cli.output import fail
-from wscale.cli.plot import plot_command
-from wscale.cli.report import report_command
-from wscale.cli.search import grid_command, norm_command
-from wscale.cli.tables import audit_command, compare_command, verify_command
+from wscale.cli.plot import PLOT, plot_command
+from wscale.cli.report import REPORT, report_command
+from wscale.cli.search import GRID, NORM, grid_command, norm_command
+from wscale.cli.tables import (
+    AUDIT,
+    COMPARE,
+    VERIFY,
+    audit_command,
+    compare_command,
+    verify_command,
+)
 from wscale.errors import WscaleError
 
 __all__ = ["app", "fail_in_words", "main"]
 
+
+class _Root(TyperGroup):
+    """All commands, with help and completion that import little.
+
+    Typer's own help imports a Markdown parser, and it reads options with pydantic.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave wscale's own options unread while a shell completes."""
+        if not ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        params, self.params, self.add_help_option = self.params, [], False
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            self.params, self.add_help_option = params, True
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help as Typer does."""
+        from rich.console import Console
+        from rich.padding import Padding
+        from rich.panel import Panel
+        from rich.table import Table
+        from rich.text import Text
+
+        options, commands = Table.grid(padding=(0, 2)), Table.grid(padding=(0, 2))
+        for option in self.get_params(ctx):
+            name, text = option.get_help_record(ctx) or ("", "")
+            options.add_row(Text(name, "bold cyan"), Text(text))
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            first = " ".join(((command and command.help) or "").split("\n\n")[0].split())
+            commands.add_row(Text(name, "bold cyan"), Text(first))
+        console = Console()
+        console.print(Padding(Text(self.get_usage(ctx), "bold"), 1))
+        console.print(Padding(Text(self.help or ""), (0, 1, 1, 1)))
+        for title, table in (("Options", options), ("Commands", commands)):
+            console.print(Panel(table, title=title, title_align="left", border_style="dim"))
+        console.print(Padding(Text(self.epilog or ""), 1))
+
+
 app = typer.Typer(
     name="wscale",
+    cls=_Root,
     help="Calibrate the synapses of NetPyNE cells: verified weightNorm tables from target EPSPs.",
     epilog="Exit codes: 0 all is well; 1 a site failed, a cell has no calibrated segment, an entry "
     "misses its target, tables differ or a cell is unfit; 2 unusable input; 130 interrupted; 143 "
@@ -40,26 +91,32 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        print(f"wscale {__version__}")
+        _print_version()
         raise typer.Exit
 
 
-for name, command in (
-    ("new", new_command),
-    ("inspect", inspect_command),
-    ("norm", norm_command),
-    ("grid", grid_command),
-    ("verify", verify_command),
-    ("audit", audit_command),
-    ("compare", compare_command),
-    ("plot", plot_command),
-    ("report", report_command),
+def _print_version() -> None:
+    print(f"wscale {__version__}")
+
+
+for name, function, options in (
+    ("new", new_command, NEW),
+    ("inspect", inspect_command, INSPECT),
+    ("norm", norm_command, NORM),
+    ("grid", grid_command, GRID),
+    ("verify", verify_command, VERIFY),
+    ("audit", audit_command, AUDIT),
+    ("compare", compare_command, COMPARE),
+    ("plot", plot_command, PLOT),
+    ("report", report_command, REPORT),
 ):
-    app.command(name=name)(command)
+    app.command(name=name)(command(function, options))
 
 
 def main() -> None:
     """Entry point of the ``wscale`` command."""
+    if sys.argv[1:] == ["--version"]:  # without the pydantic with which Typer reads options
+        return _print_version()
     sys.exit(fail_in_words(app))
 
 

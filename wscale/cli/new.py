@@ -3,68 +3,63 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from wscale.cells.cell_file import CellFile
-from wscale.cli.options import (
-    Biophysics,
-    CellArgs,
-    CellClass,
-    ModExclude,
-    Soma,
-    arguments_of,
-    of_cell,
+from wscale.calibrate.options import (
+    BIOPHYSICS,
+    CELL_ARGS,
+    CELL_CLASS,
+    CELL_FILE,
+    CELL_FROM_FILE,
+    FOLDER,
+    MOD,
+    MOD_EXCLUDE,
+    OUTPUT,
+    SOMA,
+    values_of,
 )
-from wscale.cli.output import AsJson, Quiet, Verbose, print_json, say
+from wscale.cli.output import print_json, say
 from wscale.errors import ConfigError
-from wscale.scaffold.new import planned, refuse_full, write
 
-__all__ = ["new_command"]
+__all__ = ["NEW", "new_command"]
+
+_FOLDER = replace(FOLDER, help="The folder to make", parse=None)
+_CELL_FILE = replace(
+    CELL_FILE,
+    help="Its cell: .json or .pkl (cellParams, or a saved network), .hoc, .py, .swc, .nml; "
+    "without, a soma and a dendrite",
+)
+_MOD = replace(
+    MOD,
+    help="NMODL folder of the cell, copied to mod/ (default, for a cell that is code: mod/ beside "
+    "its file)",
+)
+NEW = (
+    *(_FOLDER, _CELL_FILE, CELL_CLASS, CELL_ARGS, BIOPHYSICS, SOMA, _MOD, MOD_EXCLUDE),
+    *OUTPUT,
+)
 
 
-def new_command(
-    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
-    cell_file: Annotated[
-        str | None,
-        of_cell(
-            "--cell-file",
-            metavar="FILE",
-            help="Its cell: .json or .pkl (cellParams, or a saved network), .hoc, .py, .swc, .nml; "
-            "without, a soma and a dendrite.",
-        ),
-    ] = None,
-    cell_class: CellClass = None,
-    cell_args: CellArgs = None,
-    biophysics: Biophysics = None,
-    soma: Soma = None,
-    mod: Annotated[
-        list[Path] | None,
-        of_cell(
-            metavar="FOLDER",
-            help="NMODL folder of the cell, copied to mod/ (default, for a cell that is code: mod/ "
-            "beside its file); repeat for several.",
-        ),
-    ] = None,
-    mod_exclude: ModExclude = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: AsJson = False,
-) -> None:
+def new_command(options: dict[str, Any]) -> None:
     """Make a model folder (cfg.py, netParams.py, cells/, mod/) that runs as it is.
 
     Example: wscale new my_model && wscale inspect my_model && wscale norm my_model
     """
+    from wscale.cells.cell_file import CellFile
+    from wscale.scaffold.new import planned, refuse_full, write
+
+    folder: Path = options["folder"]
     cell = None
-    if cell_file is not None:
-        arguments = arguments_of(cell_args)
-        cell = CellFile(cell_file, cell_class, arguments, biophysics, soma)
-    elif cell_class or cell_args or biophysics or soma:
+    if options["cell_file"] is not None:
+        how = values_of(CELL_FROM_FILE, options)
+        file, label = how.pop("cell_file"), how.pop("cell_class", None)
+        cell = CellFile(file, label, how.pop("cell_args", None), **how)
+    elif any(options[option.name] for option in CELL_FROM_FILE):
         raise ConfigError("--cell-class, --cell-args, --biophysics and --soma need a --cell-file")
     refuse_full(folder)
-    plan = planned(cell, mod or (), mod_exclude or ())
+    plan = planned(cell, options["mod"] or (), options["mod_exclude"] or ())
     write(folder, plan)
     for notice in plan.notices:
         say(f"notice: {notice}")

@@ -2,77 +2,88 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import math
-from functools import partial
-from typing import Annotated, Any
+import re
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import typer
-from rich.console import Console
+from wscale.calibrate.options import FLAGS
 
-__all__ = ["AsJson", "Quiet", "Verbose", "console", "fail", "print_json", "say"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["console", "fail", "print_json", "say", "speak", "with_options"]
 
 _quiet = _json = False
 
+# A parameter as messages name it: `out`, `soma='Soma'`; see wscale.errors.option
+_PARAMETER = re.compile(r"`([A-Za-z_]+)(?:=([^`]*))?`")
 
-def _be_quiet(value: bool) -> bool:
-    global _quiet
-    _quiet = value
-    return value
-
-
-def _be_for_machines(value: bool) -> bool:
-    global _json
-    _json = value
-    return value
+# What is wrong with a parameter: "window_ms = 0 must be positive"
+_SETTING = re.compile(r"(?:settings: )?([A-Za-z_]+) = ")
 
 
-def _be_verbose(value: bool) -> bool:
-    if value:
+def speak(quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
+    """Set how this process speaks from now on."""
+    global _quiet, _json
+    _quiet, _json = quiet, as_json
+    if verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
-    logging.getLogger("wscale").setLevel(logging.INFO if value else logging.WARNING)
-    return value
+    logging.getLogger("wscale").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-_of_output = partial(typer.Option, rich_help_panel="Output")
+def with_options(message: str) -> str:
+    """Return a message with options in place of the parameters that it names.
 
-Quiet = Annotated[
-    bool,
-    _of_output("--quiet", "-q", help="Print errors only; the exit code tells.", callback=_be_quiet),
-]
-Verbose = Annotated[
-    bool,
-    _of_output(
-        "--verbose",
-        "-v",
-        help="Say on stderr what is compiled, found and written, and how workers fare.",
-        callback=_be_verbose,
-    ),
-]
-AsJson = Annotated[
-    bool,
-    _of_output(
-        "--json",
-        help="Print the outcome as JSON; all else goes to stderr.",
-        callback=_be_for_machines,
-    ),
-]
+    Examples
+    --------
+    >>> with_options("choose another folder with `out`, or say `soma='Soma'`")
+    'choose another folder with --out, or say --soma Soma'
+    >>> with_options("`cfg={'dt': 0.05}` sets what is in `cfg`")
+    '--cfg dt=0.05 sets what is in `cfg`'
+    """
+    return _PARAMETER.sub(_option, message)
+
+
+def _option(found: re.Match[str]) -> str:
+    flag, text = FLAGS.get(found[1]), found[2]
+    if flag is None or (text is None and flag == "--cfg"):  # `cfg` alone is NetPyNE's object
+        return found[0]
+    if text is None:
+        return flag
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return found[0]
+    if value is True:
+        return flag
+    if isinstance(value, dict):
+        return " ".join(f"{flag} {key}={item}" for key, item in value.items())
+    return f"{flag} {','.join(map(str, value)) if isinstance(value, list | tuple) else value}"
 
 
 def console() -> Console:
     """Return where a command speaks to people."""
+    from rich.console import Console
+
     return Console(quiet=_quiet, stderr=_json)
 
 
 def say(text: str) -> None:
-    """Print a line as it is: no markup, no wrapping."""
-    console().print(text, highlight=False, markup=False, soft_wrap=True)
+    """Print a line, with options for parameters and else as it is: no markup, no wrapping."""
+    console().print(with_options(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def fail(kind: str, reason: str) -> None:
-    """Say on stderr what went wrong; to machines, on stdout too."""
+    """Say on stderr what went wrong, and with which option; to machines, on stdout too."""
+    from rich.console import Console
+
+    reason = with_options(reason)
+    flag = FLAGS.get(found[1]) if (found := _SETTING.match(reason)) else None
+    if flag is not None and flag not in reason:
+        reason += f" ({flag})"
     Console(stderr=True).print(f"{kind}: {reason}", highlight=False, markup=False, soft_wrap=True)
     print_json({"error": {"type": kind, "message": reason}})
 
@@ -82,8 +93,8 @@ def print_json(outcome: dict[str, Any]) -> None:
 
     Examples
     --------
-    >>> _be_for_machines(True)
-    True
+    >>> import pandas as pd
+    >>> speak(as_json=True)
     >>> print_json({"error": float("nan"), "entries": pd.DataFrame({"sec": ["soma"]})})
     {
      "error": null,
@@ -93,15 +104,14 @@ def print_json(outcome: dict[str, Any]) -> None:
       }
      ]
     }
-    >>> _be_for_machines(False)
-    False
+    >>> speak()
     """
     if _json:
         print(json.dumps(_plain(outcome), indent=1, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, pd.DataFrame):
+    if hasattr(value, "to_dict"):  # of pandas
         return _plain(value.to_dict(orient="records"))
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

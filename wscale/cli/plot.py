@@ -2,68 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+from wscale.calibrate.options import CELLS_OF_RESULTS, FIGURE, FORMAT, OUT_FIGURES, OUTPUT, RESULTS
+from wscale.cli.output import console, print_json, say
 
-from wscale.cli.output import AsJson, Quiet, Verbose, console, print_json, say
-from wscale.plots.drawing import FIGURES, FORMATS, draw
+__all__ = ["PLOT", "plot_command"]
 
-__all__ = ["plot_command"]
+PLOT = (RESULTS, CELLS_OF_RESULTS, FIGURE, FORMAT, OUT_FIGURES, *OUTPUT)
 
 
-def plot_command(
-    results: Annotated[
-        str,
-        typer.Argument(metavar="RESULTS", help="Results folder, as --out of a search named it."),
-    ],
-    cell: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LABEL",
-            help="Cell label (with its synapse group); repeat for several (default: all).",
-        ),
-    ] = None,
-    figure: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"{', '.join(FIGURES)}; repeat for several (default: all that the run allows).",
-            autocompletion=lambda: list(FIGURES),
-        ),
-    ] = None,
-    format: Annotated[  # noqa: A002  # the option's name
-        str,
-        typer.Option(
-            metavar="NAMES",
-            help=f"{', '.join(FORMATS)}, with commas for several.",
-            autocompletion=lambda: list(FORMATS),
-        ),
-    ] = "png",
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder for the figures (default: RESULTS/figures).",
-        ),
-    ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: AsJson = False,
-) -> None:
+def plot_command(options: dict[str, Any]) -> None:
     """Draw figures of a results folder, without simulating.
 
     Example: wscale plot results --cell PV_simple --figure morphology --format png,svg
     """
-    shown = console()
-    formats = [kind.strip() for kind in format.split(",") if kind.strip()]
-    with shown.status("drawing") as status:
+    from wscale.plots.drawing import draw
+
+    with console().status("drawing") as status:
         drawn = draw(
-            results,
-            cell or (),
-            figure or (),
-            formats=formats,
-            out=out,
+            options["results"],
+            options["cells"] or (),
+            options["figures"] or (),
+            formats=[kind.strip() for kind in options["formats"].split(",") if kind.strip()],
+            out=options["out"],
             on_cell=lambda label: status.update(f"drawing {label}"),
         )
     for reason in drawn.left_out:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -16,7 +15,7 @@ _LINE_s = 30.0
 
 
 class SearchProgress:
-    """Cells, sites, trials a second, time left and failures of a search; a context manager.
+    """Cells, sites, trials a second, time left and failures of a search.
 
     Parameters
     ----------
@@ -29,10 +28,12 @@ class SearchProgress:
 
     Examples
     --------
-    >>> with SearchProgress(Console(quiet=True), "norm search", 1, 2) as progress:
-    ...     progress.found()
-    ...     progress.searched(trials=2, failed=False)
-    ...     progress.cell_done()
+    >>> progress = SearchProgress(Console(quiet=True), "norm search", 1, 2)
+    >>> progress.start()
+    >>> progress.found()
+    >>> progress.searched(trials=2, failed=False)
+    >>> progress.cell_done()
+    >>> progress.stop()
     >>> progress.trials, progress.finished_sites
     (2, 2)
     """
@@ -76,16 +77,12 @@ class SearchProgress:
         self._cells_done += 1
         self._show()
 
-    def __enter__(self) -> SearchProgress:
+    def start(self) -> None:
+        """Show it."""
         self._live.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Stop showing it; where there is no terminal, write a last line."""
         self._live.stop()
         if not self._console.is_terminal:
             self._say()

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
-from rich.console import Console
+from wscale.calibrate.options import CELLS_OF_RESULTS, OUT_PAGE, OUTPUT, RESULTS
+from wscale.cli.output import print_json, say
 
-from wscale.cli.output import AsJson, Quiet, Verbose, print_json, say
-from wscale.report import write_report
+__all__ = ["REPORT", "report_command"]
 
-__all__ = ["report_command"]
+REPORT = (RESULTS, CELLS_OF_RESULTS, OUT_PAGE, *OUTPUT)
 
 
-def report_command(
-    results: Annotated[
-        str,
-        typer.Argument(metavar="RESULTS", help="Results folder, as --out of a search named it."),
-    ],
-    cell: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LABEL",
-            help="Cell label (with its synapse group); repeat for several (default: all).",
-        ),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="The page (default: RESULTS/report.html).",
-        ),
-    ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    as_json: AsJson = False,
-) -> None:
+def report_command(options: dict[str, Any]) -> None:
     """Write one HTML page about a results folder: summary, figures, tables, provenance.
 
     Example: wscale report results --cell PV_simple --out PV_simple.html
     """
-    with Console(stderr=True, quiet=quiet).status("writing the report") as status:
+    from rich.console import Console
+
+    from wscale.report import write_report
+
+    with Console(stderr=True, quiet=options["quiet"]).status("writing the report") as status:
         path = write_report(
-            results, out, cell or (), on_cell=lambda label: status.update(f"drawing {label}")
+            options["results"],
+            options["out"],
+            options["cells"] or (),
+            on_cell=lambda label: status.update(f"drawing {label}"),
         )
     say(str(path))
     print_json({"file": path})

@@ -52,9 +52,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if not 0 < self.window_ms < np.inf:
-            raise ConfigError(
-                f"window_ms = {self.window_ms!r} must be positive (--window); 100 is usual"
-            )
+            raise ConfigError(f"window_ms = {self.window_ms!r} must be positive; 100 is usual")
         if self.polarity not in (1, -1):
             raise ConfigError(f"polarity = {self.polarity!r} must be 1 (EPSP) or -1 (IPSP)")
         if not np.isfinite(self.spike_threshold_mV):

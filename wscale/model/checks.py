@@ -11,7 +11,7 @@ from typing import Any
 
 from wscale._util.plain import is_number, short
 from wscale.cells.cell_rule_checks import check_sections
-from wscale.errors import ConfigError, ModelError, closest
+from wscale.errors import ConfigError, ModelError, closest, option
 from wscale.measurement.epsp import Protocol
 from wscale.model.description import STIM, ModelDescription
 
@@ -84,8 +84,8 @@ def check_network(model: ModelDescription) -> None:
         raise ModelError(
             f"the model must have one population of one cell, but popParams gives {sizes}; "
             "leave only the calibrated cell, with numCells = 1. For a cell of a network, make a "
-            "folder beside it: wscale new DIR --cell-file FILE, where FILE is the cell's own, or "
-            "what netParams.save('./FILE.json') writes, with --cell-class RULE"
+            f"folder beside it by 'wscale new' with {option('cell_file', 'FILE')}: the cell's own, "
+            f"or what netParams.save('./FILE.json') writes, with {option('cell_class', 'RULE')}"
         )
     targets = [
         label

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale._util.text import kinds
-from wscale.errors import ModelError
+from wscale.errors import ModelError, option
 from wscale.mechanisms.library import mechanisms_hash
 
 __all__ = ["STIM", "ModelDescription", "soma_of"]
@@ -159,8 +159,8 @@ def soma_of(secs: Mapping[str, Any], cell: str) -> str:
         named = next((name for name in secs if name.lower().startswith("soma")), "NAME")
         raise ModelError(
             f"cell {cell!r} needs one section whose name starts with 'soma', but has "
-            f"{somas or 'none'} among {kinds(secs)}; say --soma {named} with the --cell-file, or "
-            "rename the section that is the soma"
+            f"{somas or 'none'} among {kinds(secs)}; say {option('soma', named)} with "
+            f"the {option('cell_file')}, or rename the section that is the soma"
         )
     return somas[0]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from wscale._util.plain import choose_cell, to_plain
+from wscale.cells.user_code import run_user_code
 from wscale.errors import ModelError, WscaleError
 from wscale.mechanisms.folders import prepare_folders
-from wscale.cells.user_code import run_user_code
 
 __all__ = ["read_folder"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wscale._util.plain import is_number
 from wscale._util.text import kinds
+from wscale.errors import option
 from wscale.model.description import ModelDescription
 
 __all__ = ["remarks", "unused_globals"]
@@ -44,9 +45,10 @@ def unused_globals(model: ModelDescription) -> list[str]:
             if name == "v_init" and all("vinit" in sec for sec in model.rule["secs"].values()):
                 continue  # which holds
             value = f"{own[name]:g}" if is_number(own[name]) else own[name]
+            as_it_has = option("cfg", {f"hParams.{name}": own[name]})
             notices.append(
                 f"{model.cell}: comes with {name} = {value} {unit}, and is simulated with "
-                f"cfg.hParams: {used[name]:g} {unit}; --cfg hParams.{name}={value} takes the cell's"
+                f"cfg.hParams: {used[name]:g} {unit}; {as_it_has} takes the cell's"
             )
     return notices
 

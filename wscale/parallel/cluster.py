@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from wscale.errors import ConfigError, closest
 from wscale.parallel.daskbackend import DaskBackend
-from wscale.parallel.limits import Limits
 from wscale.parallel.pool import Backend
+from wscale.parallel.sandbox import Limits
 
 __all__ = ["KINDS", "DaskBackend", "cluster_backend"]
 

@@ -20,7 +20,7 @@ from typing import Any
 from wscale._util.cache import cache_folder
 from wscale.errors import ConfigError, SimulationError
 from wscale.parallel.daskbackend import DaskBackend
-from wscale.parallel.limits import Limits
+from wscale.parallel.sandbox import Limits
 
 __all__ = ["job_queue"]
 

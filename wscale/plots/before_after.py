@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from wscale.errors import option
 from wscale.plots.style import (
     BLUE,
     NOT_CALIBRATED,
@@ -43,7 +44,7 @@ def make(cell: CellResults) -> Figure:
     if fixed is None:
         raise MissingDataError(
             "before and after needs the EPSPs at one weight, which a targeted search leaves only "
-            "where it is asked; give the search's command again with --traces"
+            f"where it is asked; give the search's command again with {option('traces', True)}"
         )
     before = dict(fixed.epsp_mV)
     after, promised = _after(cell)

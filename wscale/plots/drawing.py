@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wscale._util.files import make_folder
 from wscale._util.json_files import user_path
-from wscale.errors import ConfigError, SelectionError, closest
+from wscale.errors import ConfigError, SelectionError, closest, option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def draw(
     Parameters
     ----------
     folder : path
-        What ``--out`` of a search named.
+        The results folder.
     cells : sequence of str
         Labels as in results.json (with a synapse group's name); none: all cells.
     figures : sequence of str
@@ -84,21 +84,20 @@ def draw(
     Examples
     --------
     >>> import tempfile
-    >>> from wscale.calibrate.job import run_search
+    >>> from wscale.calibrate.job import calibrate
     >>> from wscale.calibrate.settings import SearchSettings
     >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
     >>> folder = tempfile.mkdtemp()
-    >>> _ = run_search(settings, folder, method="norm", n_jobs=1)  # doctest: +ELLIPSIS
-    norm search...
+    >>> _ = calibrate(settings, folder, method="norm", n_jobs=1)
     >>> [file.name for file in draw(folder, figures=["along_tree"]).files]
     ['PV_simple_along_tree.png']
     """
     wanted = _chosen("figure", figures, FIGURES) or list(FIGURES)
     kinds = _chosen("format", formats, FORMATS)
     if not kinds:
-        raise ConfigError(f"--format names no format; allowed are {', '.join(FORMATS)}")
+        raise ConfigError(f"{option('formats')} names no format; allowed are {', '.join(FORMATS)}")
     if out is not None and not str(out):
-        raise ConfigError("--out is ''; name a folder, or leave it out")
+        raise ConfigError(f"{option('out')} is ''; name a folder, or leave it out")
     from wscale.results.contents import read_contents
     from wscale.results.reader import MissingDataError, read_results
 

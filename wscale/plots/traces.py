@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from wscale.errors import option
 from wscale.measurement.epsp import FloatArray
 from wscale.plots.scales import colours, distance_scale, number_decades
 from wscale.plots.style import from_soma, handle, new_figure, note, target_lines, tidy
@@ -27,7 +28,7 @@ def make(cell: CellResults) -> Figure:
     if found is None:
         raise MissingDataError(
             "traces are kept only where a search is asked for them; give its command again with "
-            "--traces"
+            f"{option('traces', True)}"
         )
     if not found.sec:
         raise MissingDataError("no site has a calibrated weight, so there are no traces")

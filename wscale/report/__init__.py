@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wscale._util.files import make_folder, write_atomically
 from wscale._util.json_files import user_path
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, option
 
 __all__ = ["write_report"]
 
@@ -28,7 +28,7 @@ def write_report(
     Parameters
     ----------
     folder : path
-        What ``--out`` of a search named.
+        The results folder.
     out : path, optional
         The page; by default ``report.html`` in the folder.
     cells : sequence of str
@@ -49,12 +49,11 @@ def write_report(
     Examples
     --------
     >>> import tempfile
-    >>> from wscale.calibrate.job import run_search
+    >>> from wscale.calibrate.job import calibrate
     >>> from wscale.calibrate.settings import SearchSettings
     >>> settings = SearchSettings.make(cells=["PV_simple"], cfg={"dt": 0.05})
     >>> folder = tempfile.mkdtemp()
-    >>> _ = run_search(settings, folder, method="norm", n_jobs=1)  # doctest: +ELLIPSIS
-    norm search...
+    >>> _ = calibrate(settings, folder, method="norm", n_jobs=1)
     >>> write_report(folder).name
     'report.html'
     """
@@ -62,11 +61,13 @@ def write_report(
     from wscale.report.page import render
 
     if out is not None and not str(out):
-        raise ConfigError("--out is ''; name a file, or leave it out")
+        raise ConfigError(f"{option('out')} is ''; name a file, or leave it out")
     report = read_report(folder, cells)
     path = user_path(folder) / "report.html" if out is None else user_path(out)
     if path.is_dir():
-        raise ConfigError(f"--out {path} is a folder; name a file, such as {path / 'report.html'}")
+        raise ConfigError(
+            f"{option('out')} {path} is a folder; name a file, such as {path / 'report.html'}"
+        )
     make_folder(path.parent)
     write_atomically(path, render(report, on_cell).encode())
     return path

@@ -201,7 +201,7 @@ def read_report(folder: str | Path, cells: Sequence[str] = ()) -> Report:
     Parameters
     ----------
     folder : path
-        What ``--out`` of a search named.
+        The results folder.
     cells : sequence of str
         Their labels; none: all.
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wscale._util.json_files import read_json, user_path
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, option
 
 __all__ = ["ANEW", "Contents", "LastRun", "read_contents"]
 
@@ -78,7 +78,7 @@ def read_contents(folder: str | Path) -> Contents:
     Parameters
     ----------
     folder : path
-        What ``--out`` of a search named.
+        The results folder.
 
     Raises
     ------
@@ -86,15 +86,17 @@ def read_contents(folder: str | Path) -> Contents:
         No results folder, or a file that is damaged, or of a newer version of wscale.
     """
     if not str(folder):
-        raise ConfigError("the results folder is ''; give what --out of a search named")
+        raise ConfigError(f"the results folder is ''; give what {option('out')} of a search named")
     root = user_path(folder)
     if not root.is_dir():
-        raise ConfigError(f"there is no results folder {root}; give what --out of a search named")
+        raise ConfigError(
+            f"there is no results folder {root}; give what {option('out')} of a search named"
+        )
     file = root / "results.json"
     if not file.exists():
         raise ConfigError(
             f"{root} holds no results.json, so it is no results folder of a search that has "
-            "finished; give what --out named, or let the search finish"
+            f"finished; give what {option('out')} named, or let the search finish"
         )
     try:
         content = read_json(file, "results file")

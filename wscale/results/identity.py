@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, option
 
 __all__ = ["differences", "refuse_other"]
 
@@ -29,8 +29,8 @@ def refuse_other(header: Mapping[str, Any], identity: Mapping[str, Any], path: P
         told = "; ".join(found[:_TOLD])
         more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
         raise ConfigError(
-            f"{path} is of another run: {told}{more}. Choose another folder with --out, or begin "
-            "anew with --fresh"
+            f"{path} is of another run: {told}{more}. Choose another folder with "
+            f"{option('out')}, or begin anew with {option('fresh', True)}"
         )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from wscale._util.files import make_folder
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, option
 from wscale.results.identity import refuse_other
 from wscale.results.run_lock import run_lock
 
@@ -280,7 +280,8 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be written: {error.strerror}; choose another folder with --out"
+            f"{path} cannot be written: {error.strerror}; choose another folder with "
+            f"{option('out')}"
         ) from error
 
 
@@ -305,7 +306,8 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[int, bytes | No
     if not isinstance(header, dict) or header.get("wscale_journal") != _FORMAT:
         raise ConfigError(
             f"{path} is not a journal that this version of wscale can continue, or its first line "
-            "is damaged; begin anew with --fresh, or choose another folder with --out"
+            f"is damaged; begin anew with {option('fresh', True)}, or choose another folder with "
+            f"{option('out')}"
         )
     if len(lines) == 1:  # no site was finished, so that there is nothing to keep to
         return None, []

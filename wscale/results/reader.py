@@ -87,9 +87,9 @@ class CellResults:
     grid : DataFrame or None
         The grid points (of ``wscale grid``).
     traces : Traces or None
-        Traces and EPSPs at one weight (of ``--traces``).
+        Traces and EPSPs at one weight (of ``traces``).
     network : DataFrame or None
-        What the table gives in a NetPyNE network (of ``--verify``).
+        What the table gives in a NetPyNE network (of ``verified``).
     """
 
     label: str
@@ -175,7 +175,7 @@ def read_results(folder: str | Path, cells: Sequence[str] = ()) -> list[CellResu
     Parameters
     ----------
     folder : path
-        What ``--out`` of a search named.
+        The results folder.
     cells : sequence of str
         Their labels; none: all.
 

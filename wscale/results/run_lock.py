@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wscale.errors import ConfigError
+from wscale.errors import ConfigError, option
 
 __all__ = ["run_lock"]
 
@@ -44,13 +44,13 @@ def run_lock(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigError(
             f"results folder {folder} cannot be written: {error.strerror}; choose another with "
-            "--out"
+            f"{option('out')}"
         ) from error
     try:
         if not _take(file):
             raise ConfigError(
                 f"results folder {folder} is in use by another run{_described(file)}; wait for it, "
-                "end it, or choose another folder with --out"
+                f"end it, or choose another folder with {option('out')}"
             )
         own = os.getpid()
         who = {

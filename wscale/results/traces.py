@@ -12,13 +12,13 @@ import numpy as np
 
 from wscale._util.files import write_atomically
 from wscale._util.json_files import read_bytes
-from wscale.errors import TableError
+from wscale.errors import TableError, option
 from wscale.measurement.epsp import FloatArray
 
 __all__ = ["Traces"]
 
 _FORMAT = 1
-_ANEW = "give the search's command again with --traces, which writes it anew"
+_ANEW = f"give the search's command again with {option('traces', True)}, which writes it anew"
 
 
 @dataclass(frozen=True)

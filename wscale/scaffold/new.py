@@ -14,7 +14,7 @@ from typing import Any
 from wscale._util.plain import is_number
 from wscale._util.text import label_of
 from wscale.cells.cell_file import CellFile, CellRule
-from wscale.errors import ConfigError, SimulationError, WscaleError
+from wscale.errors import ConfigError, SimulationError, WscaleError, option
 from wscale.mechanisms.library import sources_of
 from wscale.model.model import Model
 from wscale.model.synapses import SynapseGroup, with_synapses
@@ -117,8 +117,8 @@ def planned(
     notices += _checked(model, syn_mechs)
     if syn_mechs:
         notices.append(
-            f"netParams.py has the network's synapses too ({', '.join(syn_mechs)}): --synmech NAME "
-            "activates them"
+            f"netParams.py has the network's synapses too ({', '.join(syn_mechs)}): "
+            f"{option('synmech', 'NAME')} activates them"
         )
     rule = json.dumps(model.rule, indent=1).encode()
     plan = _contents(model.cell, rule, h_params, syn_mechs)
@@ -127,7 +127,7 @@ def planned(
         if not sources:
             raise ConfigError(
                 f"{model.mod} has only a compiled library; give the folder of its .mod files with "
-                "--mod, which are copied"
+                f"{option('mod')}, which are copied"
             )
         plan.files.update({f"mod/{name}": content for name, content in sources.items()})
         notices.append(f"mod/ has copies of the NMODL files of {', '.join(model.searched)}")

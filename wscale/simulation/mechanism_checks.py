@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wscale.errors import ModelError, closest
+from wscale.errors import ModelError, closest, option
 from wscale.mechanisms.loading import available_mechanisms, kind_of, parameters_of
 from wscale.model.checks import NETPYNE_KEYS
 from wscale.model.model import Model
@@ -37,7 +37,7 @@ def check_mechanisms(model: Model) -> None:
         )
         raise ModelError(
             f"{model.cell}: mechanisms not found: {listed}. Searched: {searched} and NEURON's own; "
-            f"add the .mod files or name their folder with --mod{left_out}"
+            f"add the .mod files or name their folder with {option('mod')}{left_out}"
         )
     for name, users in needed.items():
         _check_kind(model, name, users)

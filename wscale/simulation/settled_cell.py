@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from wscale.errors import ModelError, SelectionError, SimulationError
+from wscale.errors import ModelError, SelectionError, SimulationError, option
 from wscale.measurement.epsp import FloatArray, Protocol
 from wscale.mechanisms.loading import available_mechanisms, import_neuron
 from wscale.model.model import Model
@@ -273,7 +273,8 @@ class Preparation:
         else:
             raise SimulationError(
                 f"{self._model.syn_mechs} are active without any activation, so that synapses at "
-                "all sites together are not what one of them is; verify the table with --full-runs"
+                f"all sites together are not what one of them is; verify the table "
+                f"with {option('full_runs', True)}"
             )
 
     def _initialise(self) -> None:

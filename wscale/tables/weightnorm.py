@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wscale._util.files import write_atomically
-from wscale.errors import TableError
+from wscale.errors import TableError, option
 from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import Site, number_of_segments
@@ -178,13 +178,13 @@ class WeightNormTable:
         if not any(sec.startswith("soma") for sec in self.weight_norm):
             raise TableError(
                 f"{self.cell}: NetPyNE loads only tables with a section that starts with 'soma'; "
-                "include the soma in --sections"
+                f"include the soma in {option('sections')}"
             )
         missing = self.counts.get("not_measured", 0)
         if missing:
             raise TableError(
                 f"{self.cell}: {missing} segments were not measured; a table for NetPyNE needs one "
-                "value a segment: use --locations every"
+                f"value a segment: use {option('locations', 'every')}"
             )
         return {
             sec: [cap if value is None else value for value in values]

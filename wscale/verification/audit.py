@@ -196,7 +196,7 @@ def audit(
     check_tolerance(tolerance)
     if last_weight_uS is not None and not 0 < last_weight_uS < math.inf:
         raise ConfigError(
-            f"last_weight_uS = {last_weight_uS!r} must be positive and finite (--last-weight, uS); "
+            f"last_weight_uS = {last_weight_uS!r} must be positive and finite (uS); "
             f"{LAST_WEIGHT_uS:g} is that of the published M1 tables"
         )
     check_fit(model, table)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale._util.json_files import user_path
-from wscale.errors import TableError
+from wscale.errors import TableError, option
 from wscale.model.model import Model
 from wscale.model.targets import Targets
 from wscale.results.identity import differences
@@ -85,7 +85,7 @@ def promise_of(
     table = beside or table
     known = [target for row in table.target_mV.values() for target in row if target is not None]
     if target_mV is not None:
-        targets, origin = Targets(target_mV), "as --target says"
+        targets, origin = Targets(target_mV), f"as {option('target_mV')} says"
         table = dataclasses.replace(table, target_mV={})
     elif known:
         said_by = "the table" if beside is None else f"the .json beside {file.name}"
@@ -94,7 +94,7 @@ def promise_of(
         targets, origin = _of_group(group["target_mV"]), "as the synapse group says"
     else:
         targets = Targets(_USUAL_mV)
-        origin = "the usual one, since the table says none; --target sets another"
+        origin = f"the usual one, since the table says none; {option('target_mV')} sets another"
     table = _with_targets(table, model, targets)
     made_with = tuple(_made_with(table.provenance, model))
     return Promise(table, f"{_in_words(table)}, {origin}", made_with)
