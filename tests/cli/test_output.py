@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-import inside
 import pytest
+from helpers import inside
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import inside
 import pytest
+from helpers import inside
 from helpers.dask_cluster import dask_cluster, until
 
 from wscale import Journals, Model, grid, list_sites, solve, verify

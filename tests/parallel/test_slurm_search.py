@@ -9,8 +9,8 @@ import sys
 import time
 from ipaddress import ip_address
 
-import inside
 import pytest
+from helpers import inside
 from helpers.dask_cluster import until
 from helpers.slurm.cluster import NoSlurmError, processes_of, single_node_slurm
 
