@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from wscale import __version__
+from wscale._version import __version__
 from wscale.cli.inspect import inspect_command
 from wscale.cli.new import new_command
 from wscale.cli.output import fail
