@@ -7,6 +7,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for file in place:
         assert file.is_file(), f"LONGEST in {__file__}: there is no {file}"
     items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+    for item in items if find_spec("distributed") is None else ():
+        examples = item.dtest.examples if isinstance(item, pytest.DoctestItem) else ()
+        if any("from distributed " in example.source for example in examples):
+            item.add_marker(pytest.mark.skip("needs the extra 'cluster'"))
 
 
 @pytest.fixture(scope="session")

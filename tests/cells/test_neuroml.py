@@ -21,10 +21,10 @@ from wscale.mechanisms.loading import sources_of
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = all(find_spec(package) for package in ("neuroml", "pyneuroml"))
-extra = pytest.mark.skipif(not HERE, reason="needs the extra: pip install -e '.[neuroml]'")
+extra = pytest.mark.skipif(not HERE, reason="needs the extra 'neuroml'")
 java = pytest.mark.skipif(
     not HERE or shutil.which("java") is None,
-    reason="needs the extra and Java (Debian/Ubuntu: apt install default-jre-headless)",
+    reason="needs the extra 'neuroml' and Java (Debian/Ubuntu: apt install default-jre-headless)",
 )
 
 NAMESPACE = 'xmlns="http://www.neuroml.org/schema/neuroml2"'

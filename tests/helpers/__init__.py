@@ -1,4 +1,4 @@
-"""What several test files use."""
+"""Names that several test files use."""
 
 from pathlib import Path
 

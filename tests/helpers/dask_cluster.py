@@ -14,7 +14,7 @@ WAIT_S = 60
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for something; fail where it does not come."""
+    """Wait until a condition is true; fail after ``WAIT_S`` seconds."""
     end = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -22,7 +22,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class Cluster:
-    """A scheduler and its workers, each a process of its own without a nanny."""
+    """A scheduler and its workers, each a process without a nanny."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,13 +48,13 @@ class Cluster:
             )
 
     def add_worker(self, *options: object, **variables: str) -> subprocess.Popen[bytes]:
-        """Start a worker, which is there some seconds later."""
+        """Start a worker; it is ready a few seconds later."""
         connection = ("--scheduler-file", self.file, "--nthreads", "1", "--no-nanny")
         self.workers.append(self._start("worker", *connection, *options, variables=variables))
         return self.workers[-1]
 
     def stop(self) -> None:
-        """End the workers and then the scheduler, by signal, killing what does not listen."""
+        """Terminate the workers, then the scheduler; kill those that do not end."""
         for processes in (self.workers, [self.scheduler]):
             for process in processes:
                 process.terminate()

@@ -1,7 +1,7 @@
-"""The ``wscale`` command without a process of its own, for tests that are not about the process.
+"""Run the ``wscale`` command in the process of the tests, for tests that are not about processes.
 
-It costs a second less each time, and searches find the worker processes of earlier tests, which
-have NEURON and NetPyNE loaded: two seconds each.
+This saves a second per command, and searches reuse the workers of earlier tests, which have loaded
+NEURON and NetPyNE.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROGRAM = str(Path(sys.executable).with_name("wscale"))
 
 @dataclass
 class Done:
-    """What a command has left, named as in :class:`subprocess.CompletedProcess`."""
+    """Exit code and output of a command, named as in :class:`subprocess.CompletedProcess`."""
 
     returncode: int
     stdout: str = ""
@@ -33,7 +33,7 @@ class Done:
 
 
 def wscale(*words: object, cwd: Path = REPO) -> Done:
-    """Run ``wscale WORDS`` as a shell does: its entry point, in a folder, output and exit code."""
+    """Run ``wscale WORDS`` through its entry point, in a folder."""
     done = Done(0)
     kept = sys.argv, {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
     sys.argv = [_PROGRAM, *map(str, words)]
@@ -41,7 +41,7 @@ def wscale(*words: object, cwd: Path = REPO) -> Done:
         with contextlib.chdir(cwd), _caught("stdout", 1, done), _caught("stderr", 2, done):
             try:
                 main()
-            except SystemExit as end:  # all that a process would not say with a traceback
+            except SystemExit as end:  # anything else would be a traceback
                 done.returncode = int(end.code or 0)
     finally:
         sys.argv = kept[0]
@@ -52,7 +52,7 @@ def wscale(*words: object, cwd: Path = REPO) -> Done:
 
 @contextlib.contextmanager
 def _caught(name: str, descriptor: int, done: Done) -> Iterator[None]:
-    """Catch what is written to a stream, by Python and by libraries written in C."""
+    """Capture what Python and C code write to a stream."""
     before, copy = getattr(sys, name), os.dup(descriptor)
     before.flush()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as file:

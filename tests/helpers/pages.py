@@ -1,17 +1,17 @@
-"""The pages of README.md, docs/ and examples/, worked through as a reader does: files, commands.
+"""Run the code blocks of README.md, docs/ and examples/, page by page, as a reader would.
 
-Every ```bash and ```python block is run, in order, in a folder that looks like a clone. What else a
-page says to this module stands in HTML comments, which readers do not see:
+Every ```bash and ```python block runs, in order, in a folder with the files of a clone. HTML
+comments, which readers do not see, give instructions:
 
-- ``<!-- not run: reason -->`` before a block that cannot run here;
-- ``<!-- exit code: 1 -->`` before a bash block that ends so.
+- ``<!-- not run: reason -->``: the next block cannot run here;
+- ``<!-- exit code: 1 -->``: the next bash block ends with this exit code.
 
-A block with a ``title="file"`` is a file, written before anything is run. A ```text block behind a
-run block is what that prints; ``...`` stands for anything.
+A block with a ``title="file"`` is written to that file before anything runs. A ```text block after
+a block that runs is its expected output; ``...`` stands for anything.
 
-Commands that say nothing of jobs take "all cores": two for README.md, and one for the other pages,
-since a worker costs two seconds before its first trial. So that it costs no more, batchtk is
-hidden: NetPyNE imports optuna and scikit-learn where it finds it, and readers have none of them.
+Commands without ``--jobs`` use "all cores": two for README.md, one for the other pages, since each
+worker takes two seconds to start. batchtk is hidden, since NetPyNE then imports optuna and
+scikit-learn too, and readers have none of them.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def clone(folder: Path) -> None:
-    """Put into a folder what a reader has in a clone, apart from the package and its pages."""
+    """Copy the files of a clone that pages use into a folder, without the package."""
     for name in CLONED:
         copy = shutil.copytree if (REPO / name).is_dir() else shutil.copy
         copy(REPO / name, folder / name)
 
 
 def work_through(page: Path, folder: Path) -> int:
-    """Write a page's files and run its blocks in a folder; return how many were run."""
+    """Write a page's files, run its blocks in a folder, and return the number of blocks run."""
     clone(folder)
     blocks, ran = blocks_of(page), 0
     for block in blocks:
@@ -121,7 +121,7 @@ def work_through(page: Path, folder: Path) -> int:
 
 @contextmanager
 def _environment(page: Path) -> Iterator[dict[str, str]]:
-    """Give the environment of a reader, who has followed the README and has no extras."""
+    """Yield the environment of a reader who has followed the README and installed no extras."""
     with tempfile.TemporaryDirectory() as without:
         (Path(without) / "batchtk.py").write_text("raise ImportError('of the extra bench')\n")
         yield {
@@ -135,7 +135,7 @@ def _environment(page: Path) -> Iterator[dict[str, str]]:
 
 
 def _run(block: Block, folder: Path, environment: Mapping[str, str], where: str) -> str:
-    """Run one block as its language does; return what it printed."""
+    """Run a block with bash or Python; return its output."""
     shell = ["bash", "-e", "-u", "-o", "pipefail", "-c", block.text]
     done = subprocess.run(
         shell if block.language == "bash" else [sys.executable, "-c", block.text],

@@ -1,4 +1,4 @@
-"""Real runs of the command line on a small cell whose synapse can be made to misbehave."""
+"""Run the command line on a small cell whose synapse can crash, hang or take all memory."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def make_faulty_model(folder: Path) -> Path:
 
 
 class Run:
-    """``wscale ARGUMENTS`` in a session of its own, as a terminal would start it."""
+    """``wscale ARGUMENTS`` as a process with its own session, as a terminal starts it."""
 
     def __init__(self, *arguments: object, log: Path, **options: object) -> None:
         self.mark, self._log = uuid.uuid4().hex, log
@@ -158,7 +158,7 @@ class Run:
         os.killpg(self.process.pid, number)
 
     def end(self, timeout_s: float = 120.0) -> int:
-        """Wait for its end, make sure that nothing of it is left, and return the exit code."""
+        """Wait for its end, check that no process of it is left, and return the exit code."""
         try:
             code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -13,15 +13,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import inside
 import pytest
+from helpers import inside
 from helpers.dask_cluster import dask_cluster, until
+from wscale.parallel.limits import Limits
+from wscale.parallel.parcel import pack, unpack
 
 from wscale import Journals, Model, grid, list_sites, solve, verify
 from wscale.errors import ConfigError, SimulationError
 from wscale.parallel.cluster import DaskBackend, cluster_backend
-from wscale.parallel.limits import Limits
-from wscale.parallel.parcel import pack, unpack
 from wscale.parallel.pool import WorkerLost, run_tasks
 from wscale.parallel.sandbox import WorkerDied
 

@@ -9,15 +9,15 @@ import sys
 import time
 from ipaddress import ip_address
 
-import inside
 import pytest
+from helpers import inside
 from helpers.dask_cluster import until
 from helpers.slurm.cluster import NoSlurmError, processes_of, single_node_slurm
+from wscale.parallel.limits import Limits
 
 from wscale import grid
 from wscale.errors import ConfigError, SimulationError
 from wscale.parallel.cluster import cluster_backend
-from wscale.parallel.limits import Limits
 
 pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
 

@@ -16,8 +16,8 @@ SECTIONS, LOCS, WEIGHTS = ("soma", "dendrite"), (0.25, 0.5), (1e-4, 2e-4)
 
 @pytest.mark.slow
 def test_it_finds_the_epsps_of_the_rig(load, tmp_path, monkeypatch):
-    pytest.importorskip("batchtk")
-    pytest.importorskip("ray")
+    pytest.importorskip("batchtk", reason="needs the extra 'bench'")
+    pytest.importorskip("ray", reason="needs the extra 'bench'")
     monkeypatch.chdir(tmp_path)
     wall_s, points, failed = batchtools_grid(
         "PT5B_hh", SECTIONS, WEIGHTS, cfg={"dt": 0.05}, workers=2, locs=LOCS
@@ -41,8 +41,8 @@ def test_it_finds_the_epsps_of_the_rig(load, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_point_without_a_result_is_counted():
-    pytest.importorskip("batchtk")
-    pytest.importorskip("ray")
+    pytest.importorskip("batchtk", reason="needs the extra 'bench'")
+    pytest.importorskip("ray", reason="needs the extra 'bench'")
     weights = (1e-4, float("inf"))
     _, points, failed = batchtools_grid(
         "PV_simple", ["soma", "dent"], weights, cfg={"dt": 0.05}, workers=2

@@ -186,8 +186,8 @@ def test_mpi_bulletin_under_mpi(folder, epsps, mpi):
 
 @pytest.mark.slow
 def test_batchtools_gets_the_epsps_of_the_rig(folder, epsps):
-    pytest.importorskip("batchtk")
-    pytest.importorskip("ray")
+    pytest.importorskip("batchtk", reason="needs the extra 'bench'")
+    pytest.importorskip("ray", reason="needs the extra 'bench'")
     # a socket's path has some hundred characters at most
     with tempfile.TemporaryDirectory(prefix="wscale-", dir="/tmp") as ray:
         run(folder, script("batchtools.search"), RAY_TMPDIR=ray, RAY_USAGE_STATS_ENABLED="0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,12 @@ class CellRule:
     source: str
     mod: str | None = None
     syn_mechs: dict[str, Any] = field(default_factory=dict)
+    _read: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    @property
+    def is_as_read(self) -> bool:
+        """Whether the rule is still what :func:`read_cell` has read and checked."""
+        return self._read == pickle.dumps(self.rule)
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,9 @@ def read_cell(
     check_formulas_of_rule(source, rule)
     _refuse_bare(source, rule["secs"])
     notices += _unusual(source, rule["secs"])
-    return CellRule(rule, tuple(notices), source, own_mod, syn_mechs)
+    cell = CellRule(rule, tuple(notices), source, own_mod, syn_mechs)
+    object.__setattr__(cell, "_read", pickle.dumps(rule))
+    return cell
 
 
 # ---------------------------------------------------------------------- the rule

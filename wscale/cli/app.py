@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from wscale import __version__
+from wscale._version import __version__
 from wscale.cli.inspect import INSPECT, inspect_command
 from wscale.cli.new import NEW, new_command
 from wscale.cli.options import command

@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 from wscale._util.plain import is_number, short
-from wscale.cells.cell_rule_checks import check_sections
 from wscale.errors import ConfigError, ModelError, closest, option
 from wscale.measurement.epsp import Protocol
 from wscale.model.description import STIM, ModelDescription
@@ -58,7 +57,6 @@ def check_shape(cell: str, net: dict[str, Any]) -> None:
         raise ModelError(
             f"netParams.cellParams[{cell!r}] has no sections; a cell needs at least its soma"
         )
-    check_sections(f"cell {cell!r}", secs)
     values = net["cellParams"][cell].get("globals", {})
     if not _are_globals(values):
         raise ModelError(f"cell {cell!r}: globals = {short(values)} must be names and numbers")

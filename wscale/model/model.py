@@ -11,7 +11,7 @@ from typing import Any
 
 from wscale._util.plain import choose_cell, some, to_plain
 from wscale.cells.cell_file import CellFile, CellRule
-from wscale.cells.cell_rule_checks import check_rule
+from wscale.cells.cell_rule_checks import check_rule, check_sections
 from wscale.errors import MechanismError
 from wscale.mechanisms.folders import gather, prepare_folders
 from wscale.mechanisms.library import sources_of
@@ -133,11 +133,19 @@ class Model(ModelDescription):
 
     @classmethod
     def _checked(
-        cls, cell: str, net: dict[str, Any], cfg: dict[str, Any], mod: str | None
+        cls,
+        cell: str,
+        net: dict[str, Any],
+        cfg: dict[str, Any],
+        mod: str | None,
+        *,
+        rule_checked: bool = False,
     ) -> Model:
         notices = []
         check_shape(cell, net)
         secs = net["cellParams"][cell]["secs"]
+        if not rule_checked:
+            check_sections(f"cell {cell!r}", secs)
         scaled = [sec for sec in secs.values() if sec.pop("weightNorm", None) is not None]
         if scaled:
             notices.append(f"{cell}: stored weightNorm removed from {len(scaled)} sections")
@@ -151,13 +159,18 @@ class Model(ModelDescription):
             )
         model = cls(cell, net, cfg, mod)
         check_network(model)
-        check_rule(f"cell {cell!r}", secs)
+        if not rule_checked:
+            check_rule(f"cell {cell!r}", secs)
         check_configuration(model)
         return replace(model, notices=(*notices, *remarks(model)))
 
     def with_net(self, net: dict[str, Any], group: str = "") -> Model:
         """Return this model with another network description, checked; its synapse group's name."""
-        changed = self._checked(self.cell, net, self.cfg, self.mod)
+        same_cell = net.get("cellParams") == self.net["cellParams"]
+        return self._changed(net, group, rule_checked=same_cell)
+
+    def _changed(self, net: dict[str, Any], group: str, *, rule_checked: bool) -> Model:
+        changed = self._checked(self.cell, net, self.cfg, self.mod, rule_checked=rule_checked)
         notices = tuple(dict.fromkeys(self.notices + changed.notices))
         return replace(changed, notices=notices, group=group, searched=self.searched)
 
@@ -185,7 +198,7 @@ class Model(ModelDescription):
             prepared = prepare_folders(folders)
             own = replace(own, mod=prepared.folder, searched=(*self.searched, cell.mod))
             left_out = prepared.notices
-        changed = own.with_net(net, self.group)
+        changed = own._changed(net, self.group, rule_checked=cell.is_as_read)
         unused = unused_globals(changed)
         notices = dict.fromkeys((*cell.notices, *left_out, *changed.notices, *unused))
         return replace(changed, notices=tuple(notices))

@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from wscale import __version__
+from wscale._version import __version__
 from wscale.plots.style import BLUE, STATUS
 from wscale.report import words
 from wscale.report.content import CellReport, Report

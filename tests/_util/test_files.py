@@ -6,15 +6,11 @@ import os
 import resource
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
-from importlib.metadata import version
 
 import pytest
 
-from wscale import __version__
 from wscale._util.files import make_folder, write_atomically
 from wscale.errors import ConfigError
-from wscale.results.provenance import provenance
 
 OLD, NEW = b"old", b"new" * 100_000
 
@@ -128,53 +124,6 @@ def test_reader_sees_the_old_or_the_new_and_never_a_part(tmp_path):
     assert seen <= set(contents)
 
 
-# ---------------------------------------------------------------------- make_folder
-
-
-def test_folder_is_made_with_its_parents(tmp_path):
-    assert make_folder(tmp_path / "a" / "b").is_dir()
-
-
-def test_existing_folder_keeps_its_files(tmp_path):
-    (tmp_path / "a.json").write_bytes(OLD)
-    assert files(make_folder(tmp_path)) == ["a.json"]
-
-
-@pytest.mark.parametrize(("path", "why"), [("a", "File exists"), ("a/b", "Not a directory")])
-def test_file_in_the_way_of_a_folder_is_an_error(tmp_path, path, why):
-    (tmp_path / "a").write_bytes(OLD)
-    with pytest.raises(ConfigError, match=f"results folder .* cannot be made: {why}; .*`out`"):
-        make_folder(tmp_path / path)
-
-
-# ---------------------------------------------------------------------- provenance
-
-
-@pytest.fixture
-def model(load):
-    return replace(load("PV_simple"), mod=None)
-
-
-def test_provenance_has_the_command(model):
-    assert provenance(model, ["wscale", "grid", "."])["command"] == "wscale grid ."
-
-
-def test_provenance_has_the_hashes_of_the_model(model):
-    assert provenance(model, [])["sha256"] == {
-        "cell": model.cell_hash,
-        "mechanisms": "",
-        "configuration": model.config_hash,
-    }
-
-
-def test_provenance_has_the_versions_that_decide_the_numbers(model):
-    versions = provenance(model, [])["versions"]
-    assert versions["wscale"] == __version__
-    assert {name: versions[name] for name in ("neuron", "netpyne", "numpy", "scipy")} == {
-        name: version(name) for name in ("neuron", "netpyne", "numpy", "scipy")
-    }
-
-
 def test_what_is_no_file_is_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -193,3 +142,22 @@ def test_a_link_stays_a_link(tmp_path):
     assert link.is_symlink()
     assert target.read_bytes() == NEW
     assert files(tmp_path / "there") == ["a.json"]
+
+
+# ---------------------------------------------------------------------- make_folder
+
+
+def test_folder_is_made_with_its_parents(tmp_path):
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+
+
+def test_existing_folder_keeps_its_files(tmp_path):
+    (tmp_path / "a.json").write_bytes(OLD)
+    assert files(make_folder(tmp_path)) == ["a.json"]
+
+
+@pytest.mark.parametrize(("path", "why"), [("a", "File exists"), ("a/b", "Not a directory")])
+def test_file_in_the_way_of_a_folder_is_an_error(tmp_path, path, why):
+    (tmp_path / "a").write_bytes(OLD)
+    with pytest.raises(ConfigError, match=f"results folder .* cannot be made: {why}; .*`out`"):
+        make_folder(tmp_path / path)
