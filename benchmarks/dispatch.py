@@ -19,12 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from wscale.search.worker import Cell
+
 from wscale import Journals, LocalBackend, Model
 from wscale.measurement.solution import Solution
-from wscale.parallel.pool import Backend, run_tasks
+from wscale.parallel.chains import Backend
+from wscale.parallel.pool import run_tasks
 from wscale.search.search import Search, one_by_one, run
 from wscale.search.targeted import SolvedSite, plan_solve
-from wscale.search.worker import Cell
 
 REPO = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,8 @@ from wscale.calibrate.settings import SearchSettings
 from wscale.calibrate.writer import ResultsFolder
 from wscale.model.model import Model
 from wscale.model.synapses import with_synapses
-from wscale.parallel.pool import Backend, backend_for
+from wscale.parallel.chains import Backend
+from wscale.parallel.pool import backend_for
 from wscale.plots.search_figure import plot_search
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, SiteResult, plan_grid

@@ -16,7 +16,7 @@ import numpy as np
 from wscale._util.files import make_folder, write_atomically
 from wscale.calibrate.settings import SearchSettings
 from wscale.errors import TableError, WscaleError
-from wscale.parallel.pool import Backend
+from wscale.parallel.chains import Backend
 from wscale.results.manifest import cells_in
 from wscale.results.morphology import Shape
 from wscale.results.provenance import provenance

@@ -17,7 +17,7 @@ from wscale.errors import ConfigError
 
 if TYPE_CHECKING:
     from wscale.model.model import Model
-    from wscale.parallel.pool import Backend
+    from wscale.parallel.chains import Backend
 
 __all__ = ["chosen_backend", "chosen_model", "command", "synapse_groups"]
 

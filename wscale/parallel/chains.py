@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from wscale.errors import SimulationError
 from wscale.parallel.sandbox import Limits, Sandbox, SandboxDied, impose
 
-__all__ = ["Chain", "HandOver", "Sandboxes", "Work", "call_safely", "run_chain"]
+__all__ = ["Backend", "Chain", "HandOver", "Sandboxes", "Work", "call_safely", "run_chain"]
 
 _logger = logging.getLogger(__name__)
 
@@ -61,6 +61,40 @@ class Chain:
     packed: bytes = field(repr=False)
     indices: tuple[int, ...]
     before: tuple[Any, ...] = ()
+
+
+class Backend(Protocol):
+    """Where chains are searched; the numbers are the same everywhere.
+
+    Attributes
+    ----------
+    limits : Limits
+        What a worker may use.
+    n_workers : int
+        Number of workers now.
+    """
+
+    limits: Limits
+
+    @property
+    def n_workers(self) -> int: ...  # noqa: D102
+
+    def search(
+        self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = ...
+    ) -> Iterator[tuple[int, Any]]:
+        """Search chains, and yield the cell's number and the outcome of each site as it arrives.
+
+        A batch is searched by one worker. ``idle`` is called about every half second.
+        """
+
+    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        """Call a function on each task in a sandbox, and return the results in order.
+
+        Raises
+        ------
+        SimulationError
+            A task ended two processes.
+        """
 
 
 class Sandboxes:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from wscale.errors import ConfigError, closest
+from wscale.parallel.chains import Backend
 from wscale.parallel.daskbackend import DaskBackend
-from wscale.parallel.pool import Backend
 from wscale.parallel.sandbox import Limits
 
 __all__ = ["KINDS", "DaskBackend", "cluster_backend"]

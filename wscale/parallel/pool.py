@@ -6,55 +6,21 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import joblib
 from joblib.parallel import get_active_backend
 
 from wscale.errors import ConfigError
-from wscale.parallel.chains import Chain, HandOver, Sandboxes, call_safely, run_chain
+from wscale.parallel.chains import Backend, Chain, HandOver, Sandboxes, call_safely, run_chain
 from wscale.parallel.sandbox import Limits
 
-__all__ = ["Backend", "LocalBackend", "backend_for", "number_of_jobs"]
+__all__ = ["LocalBackend", "backend_for", "number_of_jobs"]
 
-# How often a run looks after its journals while nothing arrives, s
-_TICK_s = 0.5
-# More processes per core than this are a slip, and would exhaust the machine's memory
-_MAX_PER_CORE = 8
-
-
-class Backend(Protocol):
-    """Where chains are searched. The numbers are the same everywhere.
-
-    Attributes
-    ----------
-    limits : Limits
-        What a worker may use.
-    """
-
-    limits: Limits
-
-    @property
-    def n_workers(self) -> int:
-        """Number of workers now."""
-
-    def search(
-        self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = ...
-    ) -> Iterator[tuple[int, Any]]:
-        """Search chains, and yield the cell's number and the outcome of each site as it arrives.
-
-        A batch of chains is searched by one worker. ``idle`` is called at least every second.
-        """
-
-    def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
-        """Call a function on each task in a sandbox, and return the results in order.
-
-        Raises
-        ------
-        SimulationError
-            A task ended two processes.
-        """
+_TICK_s = 0.5  # how often a run looks after its journals while nothing arrives
+_MAX_PER_CORE = 8  # more processes are a slip, and would exhaust the machine's memory
 
 
 def number_of_jobs(n_jobs: int | None = None) -> int:
@@ -73,12 +39,9 @@ def number_of_jobs(n_jobs: int | None = None) -> int:
 
     Examples
     --------
-    >>> number_of_jobs(3)
-    3
-    >>> import joblib
     >>> with joblib.parallel_config(n_jobs=2):
-    ...     number_of_jobs()
-    2
+    ...     number_of_jobs(3), number_of_jobs()
+    (3, 2)
     """
     if n_jobs is None:
         n_jobs = get_active_backend()[1] or -1
@@ -113,52 +76,48 @@ class LocalBackend:
 
     def __init__(self, n_jobs: int | None = None, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._n_jobs = number_of_jobs(n_jobs)
-
-    @property
-    def n_workers(self) -> int:
-        """Number of worker processes."""
-        return self._n_jobs
+        self.n_workers = number_of_jobs(n_jobs)
 
     def search(
         self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = lambda: None
     ) -> Iterator[tuple[int, Any]]:
         """Search chains, see :meth:`Backend.search`."""
-        return self._run(_run_batch, batches, idle)
+        return self._run(_search_batch, batches, idle)
 
     def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
         """Call a function on each task, see :meth:`Backend.map`."""
-        call = partial(_call_task, function)
-        return [result for _, result in sorted(self._run(call, list(enumerate(tasks))), key=_place)]
+        found = self._run(partial(_call_task, function), list(enumerate(tasks)), lambda: None)
+        return [result for _, result in sorted(found, key=itemgetter(0))]
 
     def _run(
         self,
-        do: Callable[[Any, Sandboxes, HandOver], None],
+        do: Callable[..., None],
         tasks: Sequence[Any],
-        idle: Callable[[], None] = lambda: None,
+        idle: Callable[[], None],
     ) -> Iterator[tuple[int, Any]]:
-        # As many as there are tasks; the back end is that of the user's parallel_config, if any
-        n_jobs = max(min(self._n_jobs, len(tasks)), 1)
-        parallel = joblib.Parallel(
-            n_jobs, prefer="threads", return_as="generator_unordered", batch_size=1
-        )
-        if not get_active_backend(prefer="threads")[0].supports_sharedmem:
+        """Do tasks in joblib's workers, and yield what they hand over as it arrives."""
+        n_jobs = max(min(self.n_workers, len(tasks)), 1)
+        how: dict[str, Any] = {"prefer": "threads", "return_as": "generator_unordered"}
+        parallel = joblib.Parallel(n_jobs, batch_size=1, **how)  # reads the user's parallel_config
+        if not getattr(get_active_backend(prefer="threads")[0], "supports_sharedmem", False):
             calls = (joblib.delayed(_collected)(do, task, self.limits) for task in tasks)
-            for items in parallel(calls):
+            for items in parallel(calls):  # processes hand over when a task is done
                 yield from items
                 idle()
             return
         sandboxes, arrived = Sandboxes(self.limits), SimpleQueue[Any]()
 
         def feed() -> None:
-            calls = (joblib.delayed(do)(task, sandboxes, arrived.put) for task in tasks)
             try:
-                for _ in parallel(calls):
+                for _ in parallel(
+                    joblib.delayed(do)(task, sandboxes, arrived.put) for task in tasks
+                ):
                     pass
             except BaseException as error:
                 arrived.put(error)
             arrived.put(None)
 
+        # In a thread, so that this one takes outcomes, signals and the journals' turn at any time
         threading.Thread(target=feed, daemon=True, name="wscale-joblib").start()
         try:
             while True:
@@ -175,7 +134,7 @@ class LocalBackend:
             raise
 
 
-def _run_batch(batch: Sequence[Chain], sandboxes: Sandboxes, hand_over: HandOver) -> None:
+def _search_batch(batch: Sequence[Chain], sandboxes: Sandboxes, hand_over: HandOver) -> None:
     for chain in batch:
         run_chain(chain, sandboxes, hand_over)
 
@@ -183,28 +142,21 @@ def _run_batch(batch: Sequence[Chain], sandboxes: Sandboxes, hand_over: HandOver
 def _call_task(
     function: Callable[[Any], Any], task: tuple[int, Any], sandboxes: Sandboxes, hand_over: HandOver
 ) -> None:
-    number, argument = task
-    hand_over((number, call_safely(function, argument, sandboxes)))
+    hand_over((task[0], call_safely(function, task[1], sandboxes)))
 
 
-def _collected(
-    do: Callable[[Any, Sandboxes, HandOver], None], task: Any, limits: Limits
-) -> list[tuple[int, Any]]:
-    """Do a task in a process of joblib's, which cannot hand over outcomes one by one."""
+def _collected(do: Callable[..., None], task: Any, limits: Limits) -> list[tuple[int, Any]]:
+    """Do a task in a process of joblib's; return what it hands over."""
     items: list[tuple[int, Any]] = []
     do(task, Sandboxes(limits), items.append)
     return items
-
-
-def _place(item: tuple[int, Any]) -> int:
-    return item[0]
 
 
 @contextlib.contextmanager
 def backend_for(n_jobs: int | None, backend: Backend | None = None) -> Iterator[Backend]:
     """Yield the back end that is given, or else that of the user's joblib configuration.
 
-    joblib's own Dask back end does not report the loss of a worker; its client is used directly.
+    joblib's own Dask back end never reports that a worker was lost; its client is used directly.
     """
     client = getattr(get_active_backend()[0], "client", None)
     if backend is not None:

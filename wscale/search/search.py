@@ -17,8 +17,8 @@ from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import Locations, list_sites, number_of_segments
 from wscale.model.targets import Targets
-from wscale.parallel.chains import Chain
-from wscale.parallel.pool import Backend, backend_for
+from wscale.parallel.chains import Backend, Chain
+from wscale.parallel.pool import backend_for
 from wscale.results.journal import Journal, Journals
 from wscale.search.cell import SearchCell, SiteWork
 from wscale.search.identity import run_identity

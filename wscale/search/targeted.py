@@ -116,7 +116,7 @@ def solve(
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
         Default: that of the user's :class:`joblib.parallel_config`, else all cores.
     backend : Backend, optional
-        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.chains.Backend`.
     journals : Journals, optional
         Keeps outcomes in a results folder as they come, and continues from there.
     on_result : callable, optional

@@ -22,7 +22,7 @@ from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import number_of_segments, select_sections
 from wscale.model.targets import Targets
-from wscale.parallel.pool import Backend
+from wscale.parallel.chains import Backend
 from wscale.search.cell import SearchCell
 from wscale.search.search import Search, one_by_one, run_search
 from wscale.simulation.rig import rig_for
@@ -160,7 +160,7 @@ def audit(
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
         Default: that of the user's :class:`joblib.parallel_config`, else all cores.
     backend : Backend, optional
-        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.chains.Backend`.
     last_weight_uS : float, optional
         The last weight of the grid that the table was made with, uS, for the verdict
         ``extrapolated``; the grid has 19 even steps from zero. 0.0019 is that of the published M1

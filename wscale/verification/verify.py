@@ -20,7 +20,8 @@ from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import Site, number_of_segments
 from wscale.model.targets import Targets
-from wscale.parallel.pool import Backend, backend_for
+from wscale.parallel.chains import Backend
+from wscale.parallel.pool import backend_for
 from wscale.search.cell import SearchCell
 from wscale.search.search import Search, one_by_one, run
 from wscale.simulation.full_run import netpyne_trace
@@ -104,7 +105,7 @@ def verify(
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
         Default: that of the user's :class:`joblib.parallel_config`, else all cores.
     backend : Backend, optional
-        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.pool.Backend`.
+        Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.chains.Backend`.
     full_runs : bool
         Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
         in place of restoring the settled state: slower, the same numbers.
