@@ -108,7 +108,7 @@ def make_tables(cfg: Any, out: Path, jobs: int, *, fresh: bool) -> dict[str, Sol
         )
     with Journals(out, fresh=fresh, command=["python", *sys.argv]) as journals:
         results = solve(
-            models, targets=cfg.probe_mV, tolerance=TOLERANCE, jobs=jobs, journals=journals
+            models, targets=cfg.probe_mV, tolerance=TOLERANCE, n_jobs=jobs, journals=journals
         )
         folder = make_folder(out / "weightNorm")
         for result in results:

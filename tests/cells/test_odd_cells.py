@@ -33,7 +33,7 @@ def make(load):
 
 
 def solved(model, **options):
-    [result] = solve(model, jobs=2, **options)
+    [result] = solve(model, n_jobs=2, **options)
     return {str(site): solution for site, solution in result.solutions}, result
 
 
@@ -41,7 +41,7 @@ def test_a_cell_that_is_only_a_soma(make):
     model = make(soma=section())
     solutions, result = solved(model)
     assert {site: s.status for site, s in solutions.items()} == {"soma(0.5)": "ok"}
-    [check] = verify([(model, result.table())], jobs=2)
+    [check] = verify([(model, result.table())], n_jobs=2)
     assert check.passed
 
 
@@ -55,7 +55,7 @@ def test_even_numbers_of_segments(make, nseg):
     table = result.table()
     assert {sec: len(row) for sec, row in table.weight_norm.items()} == {"soma": nseg, "dend": nseg}
     assert sorted(table.weight_norm["dend"]) == table.weight_norm["dend"]  # farther needs more
-    [check] = verify([(model, table)], jobs=2)
+    [check] = verify([(model, table)], n_jobs=2)
     assert check.passed
     assert check.largest_error < 1e-3
 

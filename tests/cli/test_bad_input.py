@@ -97,12 +97,12 @@ WEIGHTS = {
 def test_weights_are_refused(model, case):
     weights, message = WEIGHTS[case]
     with pytest.raises(SelectionError, match=message):
-        grid(model, weights, jobs=2)
+        grid(model, weights, n_jobs=2)
 
 
 def test_a_cell_given_twice(model):
     with pytest.raises(SelectionError, match="given twice"):
-        solve([model, model], jobs=2)
+        solve([model, model], n_jobs=2)
 
 
 PROTOCOLS = {
@@ -355,7 +355,7 @@ def test_jobs_count_as_documented():
 def test_a_synapse_that_is_none(model, mod, kind):
     changed = with_synapses(model, SynapseGroup("x", {"x": {"mod": mod}}))
     with pytest.raises(ModelError, match=rf"synMech x: {mod} is no synapse but a {kind}"):
-        solve(changed, jobs=2)
+        solve(changed, n_jobs=2)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_mechanisms_where_they_do_not_belong(model, part, entry, message):
     net = deepcopy(model.net)
     net["cellParams"]["PT5B_reduced"]["secs"]["soma"].setdefault(part, {}).update(entry)
     with pytest.raises(ModelError, match=message):
-        solve(model.with_net(net), jobs=2)
+        solve(model.with_net(net), n_jobs=2)
 
 
 # ---------------------------------------------------------------------- the command line

@@ -13,7 +13,7 @@ from wscale.cli.summary import print_summary
 
 def test_of_many_sites_with_one_status_a_few_are_told_and_the_others_counted(load):
     model = load("PT5B_hh")
-    [result] = grid(model, [1e-6, 2e-6], sections="dendrite", jobs=1)
+    [result] = grid(model, [1e-6, 2e-6], sections="dendrite", n_jobs=1)
     assert set(result.table().status["dendrite"]) == {"above_grid"}
     screen = io.StringIO()
     print_summary([result], {}, Console(file=screen, width=80))
@@ -36,16 +36,16 @@ def printed(result):
 def test_weights_that_look_like_nS_are_asked_about_once_a_cell(load):
     """0.02 to 0.1 nS, given without the unit."""
     model = load("PV_simple", dt=0.05)
-    asked = [line for line in printed(grid(model, [0.02, 0.1], jobs=1)[0]) if "nS?" in line]
+    asked = [line for line in printed(grid(model, [0.02, 0.1], n_jobs=1)[0]) if "nS?" in line]
     assert len(asked) == 1
     assert asked[0].startswith("PV_simple: at all sites the smallest weight, 0.02 uS, ")
     assert "--weights" in asked[0]
-    [little] = grid(model, [4e-4, 1e-3], targets=0.1, jobs=1)  # below the grid, but not far
+    [little] = grid(model, [4e-4, 1e-3], targets=0.1, n_jobs=1)  # below the grid, but not far
     assert set(little.table().counts) == {"below_grid"}
     assert not [line for line in printed(little) if "nS?" in line]
 
 
 def test_one_more_site_is_one(load):
-    [result] = grid(load("PT5B_hh"), [1e-6, 2e-6], sections="dendrite", jobs=1)
+    [result] = grid(load("PT5B_hh"), [1e-6, 2e-6], sections="dendrite", n_jobs=1)
     six = dataclasses.replace(result, results=result.results[:6])
     assert "PT5B_hh: 1 more site is above_grid; the table's .json file" in printed(six)[-1]

@@ -17,7 +17,7 @@ from wscale.cli.inspection_table import print_inspection
 from wscale.errors import ConfigError
 from wscale.inspection.inspect import inspect_cell
 from wscale.inspection.membrane import slowest_ms
-from wscale.parallel.pool import LocalBackend, run_tasks
+from wscale.parallel.sandbox import Sandbox
 
 
 def edited(model, change):
@@ -55,7 +55,7 @@ def printed(inspection):
 @pytest.mark.parametrize("g_S_per_cm2", [3e-5, 1e-4, 5e-4])
 def test_passive_compartment_is_analytic(load, g_S_per_cm2):
     model = passive(load("PV_simple", dt=0.05), g_S_per_cm2)
-    found = inspect_cell(model, jobs=1)
+    found = inspect_cell(model, n_jobs=1)
     tau_ms = 1e-3 / g_S_per_cm2  # cm = 1 uF/cm2
     resistance_MOhm = 1e-6 / (g_S_per_cm2 * pi * 20e-4 * 20e-4)
     assert found.dynamics.time_constant_ms == pytest.approx(tau_ms, rel=0.002)
@@ -75,8 +75,9 @@ def neuron_resistance_MOhm(model):
 
 def test_passive_dendrite_agrees_with_impedance(load):
     model = passive(load("PV_simple", dt=0.05), 2e-4, dendrite=True)
-    found = inspect_cell(model, jobs=1)
-    (impedance,) = run_tasks(neuron_resistance_MOhm, [model], LocalBackend(1))
+    found = inspect_cell(model, n_jobs=1)
+    with Sandbox() as sandbox:
+        impedance = sandbox.call(neuron_resistance_MOhm, model)
     assert found.dynamics.input_resistance_MOhm == pytest.approx(impedance, rel=1e-3)
     assert found.dynamics.time_constant_ms == pytest.approx(5.0, rel=0.01)  # all Rm and Cm equal
     assert (found.sections[1].nearest_um, found.sections[1].farthest_um) == pytest.approx(
@@ -94,7 +95,7 @@ def test_passive_dendrite_agrees_with_impedance(load):
 )
 def test_m1_cells_are_fit(load, cell, sections, segments, sites, resistance_MOhm, tau_ms):
     model = load(cell, dt=0.05)
-    found = inspect_cell(model, jobs=2)
+    found = inspect_cell(model, n_jobs=2)
     assert found.status == "fit for calibration"
     assert (len(found.sections), found.segments, found.sites) == (sections, segments, sites)
     assert found.section_lists == model.rule["secLists"]
@@ -116,7 +117,7 @@ def test_m1_cells_are_fit(load, cell, sections, segments, sites, resistance_MOhm
 
 
 def test_estimate_grows_with_weights_and_shrinks_with_jobs(load):
-    found = inspect_cell(load("PT5B_reduced", dt=0.05), jobs=1)
+    found = inspect_cell(load("PT5B_reduced", dt=0.05), n_jobs=1)
     slow = dataclasses.replace(found, weights=190)
     trial_s = found.dynamics.trial_s
     assert slow.grid_s - found.grid_s == pytest.approx(5 * 171 * trial_s)
@@ -124,7 +125,7 @@ def test_estimate_grows_with_weights_and_shrinks_with_jobs(load):
 
 
 def test_drift_is_said(load):
-    found = inspect_cell(load("PV_simple", **{"dt": 0.05, "NetStim1.start": 20.0}), jobs=2)
+    found = inspect_cell(load("PV_simple", **{"dt": 0.05, "NetStim1.start": 20.0}), n_jobs=2)
     assert not found.fit
     assert "drifts by" in found.status
     assert found.dynamics.spikes == 0
@@ -136,7 +137,7 @@ def test_firing_is_said_and_passive_properties_are_left_out(load):
         for sec in model.rule["secs"].values():
             sec["mechs"]["pas"]["e"] = -30.0
 
-    found = inspect_cell(edited(load("SOM_simple", dt=0.05), depolarise), jobs=2)
+    found = inspect_cell(edited(load("SOM_simple", dt=0.05), depolarise), n_jobs=2)
     assert "fires on its own" in found.status
     assert found.dynamics.spikes > 1
     assert found.dynamics.input_resistance_MOhm is None
@@ -148,7 +149,7 @@ def test_a_cell_that_is_not_finite(load):
     def break_it(model):
         model.rule["secs"]["dend"]["mechs"]["pas"]["g"] = float("nan")
 
-    found = inspect_cell(edited(load("PV_simple", dt=0.05), break_it), jobs=2)
+    found = inspect_cell(edited(load("PV_simple", dt=0.05), break_it), n_jobs=2)
     assert "not finite" in found.status
     json.dumps(found.as_dict(), allow_nan=False)
     printed(found)
@@ -161,11 +162,11 @@ def test_missing_mechanism_and_broken_topology_leave_the_description(load):
     def disconnect(model):
         model.rule["secs"]["dend"]["topol"]["parentSec"] = "nowhere"
 
-    missing = inspect_cell(edited(load("PV_simple", dt=0.05), ask_for_more), jobs=2)
+    missing = inspect_cell(edited(load("PV_simple", dt=0.05), ask_for_more), n_jobs=2)
     assert missing.dynamics is None
     assert missing.grid_s is None
     assert "mechanisms not found: nosuch" in missing.status
-    broken = inspect_cell(edited(load("PV_simple", dt=0.05), disconnect), jobs=2)
+    broken = inspect_cell(edited(load("PV_simple", dt=0.05), disconnect), n_jobs=2)
     assert "nowhere" in broken.status
     assert broken.sections[2].nearest_um is None or broken.sections[1].nearest_um is None
     for found in (missing, broken):
@@ -176,7 +177,7 @@ def test_netpyne_complaints_are_passed_on(load):
     def misuse(model):
         model.rule["conds"] = {}
 
-    found = inspect_cell(edited(load("PV_simple", dt=0.05), misuse), jobs=2)
+    found = inspect_cell(edited(load("PV_simple", dt=0.05), misuse), n_jobs=2)
     assert any("conds" in message for message in found.validation)
     assert found.fit
 
@@ -186,7 +187,7 @@ def test_notices_hold_the_stored_weight_norm(load):
         model.rule["secs"]["soma"]["weightNorm"] = [1e-3]
 
     model = edited(load("PV_simple", dt=0.05), scale)
-    found = inspect_cell(Model._checked(model.cell, model.net, model.cfg, model.mod), jobs=2)
+    found = inspect_cell(Model._checked(model.cell, model.net, model.cfg, model.mod), n_jobs=2)
     assert "stored weightNorm removed from 1 sections" in " ".join(found.notices)
     assert "stored weightNorm removed" in printed(found)
 
@@ -195,8 +196,8 @@ def test_input_is_checked(load):
     model = load("PV_simple", dt=0.05)
     with pytest.raises(ConfigError, match="weights = 0"):
         inspect_cell(model, weights=0)
-    with pytest.raises(ConfigError, match="jobs = 0"):
-        inspect_cell(model, jobs=0)
+    with pytest.raises(ConfigError, match="n_jobs = 0"):
+        inspect_cell(model, n_jobs=0)
     with pytest.raises(ConfigError, match="ends at 850 ms"):
         inspect_cell(model, protocol=Protocol(window_ms=150.0))
 
@@ -211,7 +212,7 @@ def test_slowest_component():
 
 
 def test_what_is_no_site_is_said_and_every_mechanism_named(load):
-    found = inspect_cell(load("PT5B_reduced", dt=0.05), jobs=2)
+    found = inspect_cell(load("PT5B_reduced", dt=0.05), n_jobs=2)
     text = " ".join(printed(found).split())
     assert found.left_out == ("axon",)
     assert "sites 5 of 6 segments; left out as axon: axon" in text
@@ -226,7 +227,7 @@ def test_what_is_no_site_is_said_and_every_mechanism_named(load):
 
 
 def test_an_estimate_is_no_span_from_a_number_to_itself(load):
-    found = inspect_cell(load("PV_simple", dt=0.05), jobs=2)
+    found = inspect_cell(load("PV_simple", dt=0.05), n_jobs=2)
     quick = dataclasses.replace(found.dynamics, trial_s=1e-4, build_s=0.0, settling_s=0.0)
     text = printed(dataclasses.replace(found, dynamics=quick))
     assert "norm, estimated" in text
@@ -241,6 +242,6 @@ def test_netpyne_says_no_riddles_of_sections_without_mechanisms(load):
         model.net["synMechParams"]["other"] = {"mod": "nosuch", "tau1": 1.0}
 
     model = edited(load("PV_simple", dt=0.05), strip)
-    found = inspect_cell(Model._checked(model.cell, model.net, model.cfg, model.mod), jobs=2)
+    found = inspect_cell(Model._checked(model.cell, model.net, model.cfg, model.mod), n_jobs=2)
     assert found.validation == ()
     assert "1 of 3 sections (dend) have no mechanism" in " ".join(found.notices)

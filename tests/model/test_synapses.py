@@ -27,7 +27,7 @@ GROUPS = {
 def test_the_models_own_synapses_as_a_group_change_nothing(load):
     model = load("PV_simple", dt=0.05)
     group = SynapseGroup("exc", {"AMPA": None, "NMDA": None}, (0.5, 0.5))
-    [own], [same] = solve(model, jobs=2), solve(with_synapses(model, group), jobs=2)
+    [own], [same] = solve(model, n_jobs=2), solve(with_synapses(model, group), n_jobs=2)
     assert own.solutions == same.solutions
 
 
@@ -152,7 +152,7 @@ def test_unknown_labels_and_parameters_are_named_before_anything_is_built(load):
         ({"mod": "Exp2Syn", "tau3": 1.0}, r"Exp2Syn has no parameter 'tau3'; it has .*tau1, tau2"),
     ):
         with pytest.raises(ModelError, match=message):
-            solve(with_synapses(model, SynapseGroup("x", {"a": entry})), jobs=2)
+            solve(with_synapses(model, SynapseGroup("x", {"a": entry})), n_jobs=2)
 
 
 def test_a_synmech_without_its_name_is_refused_at_once():

@@ -64,17 +64,17 @@ def test_all_numbers_are_those_of_this_machine(backend, load):
     models = [load("PV_simple", dt=0.05), load("PT5B_reduced", dt=0.05)]
     for one, other in zip(
         grid(models, WEIGHTS_uS, backend=backend),
-        grid(models, WEIGHTS_uS, jobs=2),
+        grid(models, WEIGHTS_uS, n_jobs=2),
         strict=True,
     ):
         assert one.solutions == other.solutions
         assert one.frame.drop(columns="seconds", errors="ignore").equals(
             other.frame.drop(columns="seconds", errors="ignore")
         )
-    there, here = solve(models, backend=backend), solve(models, jobs=2)
+    there, here = solve(models, backend=backend), solve(models, n_jobs=2)
     assert [one.solutions for one in there] == [one.solutions for one in here]
     tables = [(model, one.table()) for model, one in zip(models, there, strict=True)]
-    for one, other in zip(verify(tables, backend=backend), verify(tables, jobs=2), strict=True):
+    for one, other in zip(verify(tables, backend=backend), verify(tables, n_jobs=2), strict=True):
         assert one.frame.equals(other.frame)
 
 
@@ -124,7 +124,7 @@ def test_a_worker_without_the_folder_computes_the_same(backend, load, tmp_path, 
     monkeypatch.chdir(tmp_path)
     elsewhere = replace(model, mod="/proc/self/cwd/mod")
     assert not backend.submit(backend.workers()[0], os.path.exists, elsewhere.mod).result(60)
-    [there], [here] = solve(elsewhere, backend=backend), solve(model, jobs=1)
+    [there], [here] = solve(elsewhere, backend=backend), solve(model, n_jobs=1)
     assert there.solutions == here.solutions
     [check] = verify([(elsewhere, there.table())], backend=backend)
     assert check.passed
@@ -223,7 +223,7 @@ def test_a_worker_that_is_killed_costs_nothing(load, tmp_path):
 
         there = grid(models, WEIGHTS_uS, backend=backend, on_result=kill_one)
         until(lambda: len(backend.workers()) == 1)
-    here = grid(models, WEIGHTS_uS, jobs=2)
+    here = grid(models, WEIGHTS_uS, n_jobs=2)
     assert [one.solutions for one in there] == [one.solutions for one in here]
 
 
@@ -258,7 +258,7 @@ def test_without_workers_a_search_ends_and_continues_later(load, tmp_path):
                 on_result=lambda part: second.append(part.index),
             )
     assert sorted(first + second) == list(range(len(list_sites(model))))
-    [here] = grid(model, WEIGHTS_uS, jobs=2)
+    [here] = grid(model, WEIGHTS_uS, n_jobs=2)
     assert there.solutions == here.solutions
 
 

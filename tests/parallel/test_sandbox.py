@@ -140,7 +140,7 @@ def test_a_fork_has_sandboxes_of_its_own_and_leaves_those_of_others(sandbox):
 
 def test_nested_limits_of_time_do_not_end_each_other(monkeypatch):
     with Path(os.devnull).open("wb") as nowhere:
-        monkeypatch.setattr(module, "_timeouts", nowhere)
+        monkeypatch.setattr(module, "_watched", nowhere)
         impose(Limits(trial_timeout_s=100.0))
         try:
             with timed(preparation=True):

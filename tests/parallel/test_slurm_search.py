@@ -92,7 +92,7 @@ def test_a_cancelled_job_costs_nothing_and_is_made_good(node, load):
         until(lambda: len(backend.workers()) == 2)  # another job
         assert cancelled[0] not in jobs_of(node)
     assert jobs_of(node) == []
-    [here] = grid(model, WEIGHTS_uS, jobs=2)
+    [here] = grid(model, WEIGHTS_uS, n_jobs=2)
     assert there.solutions == here.solutions
 
 

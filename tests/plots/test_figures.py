@@ -774,14 +774,14 @@ def test_where_nothing_is_calibrated_the_figures_say_so(of_grid):
 def test_the_figure_of_a_search_without_any_weight_says_so(load):
     model = load("PV_simple", dt=0.05)
     for results in (
-        grid(model, [1e-4, 2e-4], targets=40.0, jobs=1),
-        solve(model, targets=200.0, jobs=1),
+        grid(model, [1e-4, 2e-4], targets=40.0, n_jobs=1),
+        solve(model, targets=200.0, n_jobs=1),
     ):
         figure = search_figure(results)
         assert "no segment has a calibrated weight" in words(figure)
         assert figure.axes[0 if len(figure.axes) == 2 else 1].get_xlim()[0] == 0.0
     assert "no segment has a calibrated weight" not in words(
-        search_figure(grid(model, [1e-4, 9e-4], jobs=1))
+        search_figure(grid(model, [1e-4, 9e-4], n_jobs=1))
     )
 
 

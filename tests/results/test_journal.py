@@ -37,9 +37,13 @@ class Counting(LocalBackend):
 
     calls = 0
 
-    def submit(self, worker, function, /, *args, fresh=False):
+    def search(self, *args):
         self.calls += 1
-        return super().submit(worker, function, *args, fresh=fresh)
+        return super().search(*args)
+
+    def map(self, *args):
+        self.calls += 1
+        return super().map(*args)
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +295,7 @@ def begun(load, tmp_path_factory):
     """A cell, and a folder with its journal."""
     folder, model = tmp_path_factory.mktemp("begun"), load("PV_simple", dt=0.05)
     with Journals(folder, command=["first"]) as journals:
-        grid(model, WEIGHTS, jobs=2, journals=journals)
+        grid(model, WEIGHTS, n_jobs=2, journals=journals)
     return model, folder
 
 
@@ -352,7 +356,7 @@ def test_another_version_is_refused(begun, tmp_path):
     own = tmp_path / "journal" / "PV_simple.jsonl"
     own.write_bytes(b"%08x %s\n" % (zlib.crc32(content), content) + b"".join(lines[1:]))
     with Journals(tmp_path) as journals, pytest.raises(ConfigError) as refused:
-        grid(model, WEIGHTS, jobs=1, journals=journals)
+        grid(model, WEIGHTS, n_jobs=1, journals=journals)
     assert 'versions.neuron is "7.8" there' in str(refused.value)
 
 
@@ -363,10 +367,10 @@ def test_fresh_begins_anew_and_keeps_what_there_was(begun, tmp_path):
     before = journal_of(folder).read_bytes()
     path.write_bytes(before)
     with Journals(tmp_path, fresh=True) as journals:
-        [result] = solve(model, jobs=2, journals=journals)
-        solve(model, jobs=2, journals=journals)  # the same run: nothing is lost, nothing begun
+        [result] = solve(model, n_jobs=2, journals=journals)
+        solve(model, n_jobs=2, journals=journals)  # the same run: nothing is lost, nothing begun
         with pytest.raises(ConfigError, match="another run"):
-            grid(model, WEIGHTS, jobs=2, journals=journals)
+            grid(model, WEIGHTS, n_jobs=2, journals=journals)
     assert (tmp_path / "journal" / "PV_simple.jsonl.previous").read_bytes() == before
     assert path.read_bytes().count(b"\n") == 1 + len(result.solutions)
 

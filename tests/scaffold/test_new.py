@@ -20,9 +20,9 @@ from wscale.scaffold.new import new_folder
 def test_it_can_be_calibrated(tmp_path):
     model = Model.from_folder(new_folder(tmp_path / "mine"), overrides={"dt": 0.05})
     assert model.cell == "MyCell"
-    [result] = solve(model, targets=0.5, jobs=2)
+    [result] = solve(model, targets=0.5, n_jobs=2)
     assert result.table().counts == {"ok": len(list_sites(model))}
-    [check] = verify([(model, result.table())], jobs=2)
+    [check] = verify([(model, result.table())], n_jobs=2)
     assert check.passed
 
 
@@ -151,7 +151,7 @@ def test_a_cell_of_a_saved_network_with_its_synapses(tmp_path):
     assert "mechanisms not found: nosuch (needed by synMech NMDA)" in said
     assert "the network's synapses too (AMPA, NMDA): --synmech NAME activates them" in said
     model = Model.from_folder(tmp_path / "mine")
-    [result] = solve(with_synapses(model, SynapseGroup("", {"AMPA": None})), jobs=2)
+    [result] = solve(with_synapses(model, SynapseGroup("", {"AMPA": None})), n_jobs=2)
     assert result.table().counts == {"ok": 1}
 
 

@@ -40,7 +40,7 @@ def linear(load):
         REFERENCE_WEIGHTS,
         interpolation="linear",
         protocol=Protocol(until="half"),
-        jobs=2,
+        n_jobs=2,
     )
     return dict(zip(PUBLISHED, results, strict=True))
 
@@ -54,7 +54,7 @@ def test_published_tables_come_out(linear, cell):
 
 
 def test_monotone_interpolation_meets_the_target_closer(load, linear):
-    [result] = grid(load("PV_simple", dt=0.05), REFERENCE_WEIGHTS, jobs=2)
+    [result] = grid(load("PV_simple", dt=0.05), REFERENCE_WEIGHTS, n_jobs=2)
     for exact, straight in zip(result.results, linear["PV_simple"].results, strict=True):
         assert abs(exact.solution.residual) < 1e-6 < abs(straight.solution.residual)
 
@@ -62,9 +62,9 @@ def test_monotone_interpolation_meets_the_target_closer(load, linear):
 def test_serial_parallel_and_reversed_are_equal(load, own_process_rig):
     models = [load(cell, dt=0.05) for cell in ("PV_simple", "PT5B_reduced", "SOM_simple")]
     weights = [2e-4, 8e-4, 1.6e-3]
-    parallel = grid(models, weights, jobs=2)
-    serial = grid(models, weights, jobs=1)
-    backwards = grid(models[::-1], weights, jobs=2)[::-1]
+    parallel = grid(models, weights, n_jobs=2)
+    serial = grid(models, weights, n_jobs=1)
+    backwards = grid(models[::-1], weights, n_jobs=2)[::-1]
     for other in (serial, backwards):
         for one, two in zip(parallel, other, strict=True):
             pd.testing.assert_frame_equal(one.frame, two.frame, check_exact=True)
@@ -97,21 +97,21 @@ def test_best_weight_is_the_grid_point_next_to_the_solution(linear):
 
 def test_grid_that_ends_too_early_is_not_extrapolated(load):
     """The reference weights do not reach 0.5 mV in the distal apical dendrite of PT5B_reduced."""
-    [result] = grid(load("PT5B_reduced", dt=0.05), REFERENCE_WEIGHTS[::6], jobs=2)
+    [result] = grid(load("PT5B_reduced", dt=0.05), REFERENCE_WEIGHTS[::6], n_jobs=2)
     table = result.table()
     assert table.status["Adend3"] == ["above_grid"]
     assert table.weight_norm["Adend3"] == [None]
     assert "add larger weights" in table.reason["Adend3"][0]
     assert table.capped()["Adend3"] == [table.cap]
     [wider] = grid(
-        load("PT5B_reduced", dt=0.05), [1e-3, 2e-3, 4e-3, 8e-3], sections="Adend3", jobs=2
+        load("PT5B_reduced", dt=0.05), [1e-3, 2e-3, 4e-3, 8e-3], sections="Adend3", n_jobs=2
     )
     assert wider.table().status["Adend3"] == ["ok"]
 
 
 def test_target_that_no_weight_reaches_is_unreachable(load):
     [result] = grid(
-        load("PT5B_reduced", dt=0.05), [1e-3, 1e-1], sections="Adend3", targets=60.0, jobs=2
+        load("PT5B_reduced", dt=0.05), [1e-3, 1e-1], sections="Adend3", targets=60.0, n_jobs=2
     )
     solution = result.results[0].solution
     assert solution.status in ("unreachable", "spike")
@@ -121,7 +121,7 @@ def test_target_that_no_weight_reaches_is_unreachable(load):
 
 def test_targets_by_place(load):
     targets = Targets(0.5, {"dend": 0.25})
-    [result] = grid(load("PV_simple", dt=0.05), [1e-4, 2e-4, 4e-4], targets=targets, jobs=2)
+    [result] = grid(load("PV_simple", dt=0.05), [1e-4, 2e-4, 4e-4], targets=targets, n_jobs=2)
     soma, dend = (r.solution for r in result.results)
     assert soma.epsp_mV == pytest.approx(0.5, rel=1e-3)
     assert dend.epsp_mV == pytest.approx(0.25, rel=1e-3)
@@ -133,7 +133,7 @@ def test_ipsp_table(load):
         "SOM_simple",
         **{"dt": 0.05, "NetStim1.synMech": ("GABA",), "NetStim1.synMechWeightFactor": (1.0,)},
     )
-    [result] = grid(model, [1e-4, 1e-3, 4e-3], targets=-0.2, jobs=2)
+    [result] = grid(model, [1e-4, 1e-3, 4e-3], targets=-0.2, n_jobs=2)
     for r in result.results:
         assert r.solution.status == "ok"
         assert r.solution.epsp_mV == pytest.approx(-0.2, rel=1e-3)
@@ -168,7 +168,7 @@ def test_missing_mechanism_stops_before_any_simulation(load):
         load("PV_simple", dt=0.05), lambda m: m.rule["secs"]["dend"]["mechs"].update(nosuch={})
     )
     with pytest.raises(ModelError, match="not found: nosuch"):
-        grid(model, [1e-4, 2e-4], jobs=2)
+        grid(model, [1e-4, 2e-4], n_jobs=2)
 
 
 def test_a_cell_twice(load):

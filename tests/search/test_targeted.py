@@ -126,7 +126,7 @@ def test_whatever_the_cell_does_there_is_an_outcome(data):
 
 @pytest.fixture(scope="module")
 def m1(load):
-    return solve([load(cell, dt=0.05) for cell in M1_CELLS], jobs=2)
+    return solve([load(cell, dt=0.05) for cell in M1_CELLS], n_jobs=2)
 
 
 def test_all_sites_of_the_m1_cells_are_solved_in_few_trials(m1):
@@ -138,7 +138,7 @@ def test_all_sites_of_the_m1_cells_are_solved_in_few_trials(m1):
 def test_it_equals_the_grids_fine_interpolation(load, m1):
     weights = np.geomspace(1e-4, 1e-2, 12)
     models = [load(cell, dt=0.05) for cell in M1_CELLS]
-    for fine, result in zip(grid(models, weights, tolerance=1e-5, jobs=2), m1, strict=True):
+    for fine, result in zip(grid(models, weights, tolerance=1e-5, n_jobs=2), m1, strict=True):
         for (site, exact), (same, quick) in zip(fine.solutions, result.solutions, strict=True):
             assert site == same
             assert quick.weight_norm == pytest.approx(exact.weight_norm, rel=2e-3)
@@ -149,9 +149,9 @@ def test_it_equals_the_grids_fine_interpolation_on_the_detailed_cell(load):
     """Few trials, and the same weights: on the soma, and on near and distal dendrites."""
     model = load("PT5B_pyramid", dt=0.05)
     sections = ["soma", "apical_0", "apical_1", "apical_30"]
-    [quick] = solve(model, sections=sections, jobs=2)
+    [quick] = solve(model, sections=sections, n_jobs=2)
     weights = np.geomspace(5e-4, 3.2e-2, 5)
-    [fine] = grid(model, weights, sections=sections, tolerance=1e-5, jobs=2)
+    [fine] = grid(model, weights, sections=sections, tolerance=1e-5, n_jobs=2)
     assert quick.trials <= 2.5 * len(quick.solutions)
     for (site, exact), (same, found) in zip(fine.solutions, quick.solutions, strict=True):
         assert site == same
@@ -161,14 +161,14 @@ def test_it_equals_the_grids_fine_interpolation_on_the_detailed_cell(load):
 
 
 def test_tables_verify_in_a_network(m1):
-    for check in verify([(result.model, result.table()) for result in m1], jobs=2):
+    for check in verify([(result.model, result.table()) for result in m1], n_jobs=2):
         assert check.passed
         assert len(check.promised) == len(check.frame)
 
 
 def test_serial_parallel_and_reversed_are_equal(load, m1, own_process_rig):
     models = [load(cell, dt=0.05) for cell in M1_CELLS[::-1]]
-    for again, result in zip(solve(models, jobs=1)[::-1], m1, strict=True):
+    for again, result in zip(solve(models, n_jobs=1)[::-1], m1, strict=True):
         assert again.solutions == result.solutions
 
 
@@ -177,7 +177,7 @@ def test_targets_by_place_and_ipsps(load):
         "SOM_simple",
         **{"dt": 0.05, "NetStim1.synMech": ("GABA",), "NetStim1.synMechWeightFactor": (1.0,)},
     )
-    [result] = solve(model, targets=Targets(-0.2, {"dend": -0.1}), jobs=2)
+    [result] = solve(model, targets=Targets(-0.2, {"dend": -0.1}), n_jobs=2)
     soma, dend = (solution for _, solution in result.solutions)
     assert soma.epsp_mV == pytest.approx(-0.2, rel=1e-3)
     assert dend.epsp_mV == pytest.approx(-0.1, rel=1e-3)
@@ -185,7 +185,7 @@ def test_targets_by_place_and_ipsps(load):
 
 
 def test_target_beyond_the_reversal_potential_is_unreachable_or_spikes(load):
-    [result] = solve(load("PT5B_reduced", dt=0.05), sections="Adend3", targets=70.0, jobs=2)
+    [result] = solve(load("PT5B_reduced", dt=0.05), sections="Adend3", targets=70.0, n_jobs=2)
     [(_, solution)] = result.solutions
     assert solution.status in ("unreachable", "spike")
     assert solution.largest_epsp_mV < 70.0

@@ -15,6 +15,7 @@ from wscale.calibrate.settings import SearchSettings
 from wscale.cli.calibration import calibrate_and_print
 from wscale.measurement.epsp import Protocol
 from wscale.parallel.pool import LocalBackend
+from wscale.parallel.sandbox import Sandbox
 from wscale.results.traces import Traces
 from wscale.search.search import Cell, run
 from wscale.search.traced import _spread, identity, plan_profile
@@ -73,9 +74,8 @@ def test_a_local_recording_does_not_change_a_bit_at_the_soma(load, overrides):
 def test_the_local_potential_is_that_of_netpynes_own_run(load):
     model = load("PT5B_reduced", dt=0.05)
     site = list_sites(model, "Adend2")[0]
-    workers = LocalBackend(jobs=1)
-    [worker] = workers.workers()
-    t_full, v_full = workers.submit(worker, local_by_netpyne, model, site, WEIGHT_uS).result()
+    with Sandbox() as sandbox:
+        t_full, v_full = sandbox.call(local_by_netpyne, model, site, WEIGHT_uS)
     with Rig(model, list_sites(model)) as rig:
         t, _, local = rig.trace_with_local(site, WEIGHT_uS)
     first = np.searchsorted(t_full, t[-len(local)] - 1e-6)
@@ -88,9 +88,9 @@ def test_the_local_potential_is_that_of_netpynes_own_run(load):
 def profiled(load):
     """A targeted search of two cells, and its profile."""
     models = [load(cell, dt=0.05) for cell in ("PV_simple", "PT5B_reduced")]
-    results = solve(models, jobs=2)
+    results = solve(models, n_jobs=2)
     plan = plan_profile([(cell_of(m), r) for m, r in zip(models, results, strict=True)])
-    return results, run(plan, LocalBackend(jobs=2))
+    return results, run(plan, LocalBackend(n_jobs=2))
 
 
 def test_traces_are_those_of_the_rig_at_the_solved_weights(profiled):
@@ -126,10 +126,10 @@ def test_the_fixed_weight_is_the_same_everywhere_and_its_epsps_are_the_rigs(prof
 
 def test_a_grid_needs_no_fixed_weight_and_only_solved_sites_are_traced(load):
     model = load("PT5B_reduced", dt=0.05)
-    [result] = grid(model, [5e-4, 1.9e-3], jobs=2)
+    [result] = grid(model, [5e-4, 1.9e-3], n_jobs=2)
     solved = [site.sec for site, solution in result.solutions if solution.status == "ok"]
     assert 0 < len(solved) < len(result.solutions)
-    [profile] = run(plan_profile([(cell_of(model), result)]), LocalBackend(jobs=1))
+    [profile] = run(plan_profile([(cell_of(model), result)]), LocalBackend(n_jobs=1))
     assert list(profile.traces.sec) == solved
     assert profile.traces.fixed_weight_uS is None
     assert profile.trials == len(solved)
@@ -160,9 +160,9 @@ def test_a_site_whose_process_ended_is_failed_and_the_others_are_kept(profiled, 
 
 def test_nothing_is_solved_and_nothing_is_run(load):
     model = load("PV_simple", dt=0.05)
-    [result] = solve(model, targets=1e3, jobs=1)
+    [result] = solve(model, targets=1e3, n_jobs=1)
     plan = plan_profile([(cell_of(model), result)])
-    [profile] = run(plan, LocalBackend(jobs=1))
+    [profile] = run(plan, LocalBackend(n_jobs=1))
     assert profile.trials == len(profile.traces.sec) == 0
     assert profile.traces.fixed_weight_uS is None
 
@@ -210,7 +210,7 @@ def test_the_same_command_runs_no_trial_twice(tmp_path):
 def test_responses_that_are_not_ok_keep_their_status(load, own_process_rig):
     """A fixed weight can be a spike where a distal site needs much."""
     model = load("PT5B_reduced", dt=0.05)
-    [result] = solve(model, targets=12.0, jobs=2)
+    [result] = solve(model, targets=12.0, n_jobs=2)
     cell = cell_of(model)
     plan = plan_profile([(cell, result)])
     parts = plan.function(cell, [0], [], plan.setting)

@@ -18,7 +18,7 @@ def searched(load):
     """The same grid with trials that end when their peak is certain, at half, and never early."""
     models = [load(cell, dt=0.05) for cell in (*M1_CELLS, "PT5B_hh")]
     return {
-        until: grid(models, WEIGHTS_uS, protocol=Protocol(until=until), jobs=2)
+        until: grid(models, WEIGHTS_uS, protocol=Protocol(until=until), n_jobs=2)
         for until in ("peak", "half", "window")
     }
 
@@ -66,7 +66,7 @@ def test_no_ipsp_changes(load):
     synapse = {"NetStim1.synMech": ("GABA",), "NetStim1.synMechWeightFactor": (1.0,)}
     models = [load(cell, dt=0.05, **synapse) for cell in ("SOM_simple", "PT5B_reduced")]
     short, whole = (
-        grid(models, WEIGHTS_uS, targets=-0.1, protocol=Protocol(until=until), jobs=2)
+        grid(models, WEIGHTS_uS, targets=-0.1, protocol=Protocol(until=until), n_jobs=2)
         for until in ("peak", "window")
     )
     for one, other in zip(short, whole, strict=True):

@@ -32,6 +32,10 @@ def edited(model, change):
         pytest.param("PT5B_pyramid", {"dt": 0.05}, id="PT5B_pyramid", marks=pytest.mark.slow),
     ],
 )
+def full_run(task):
+    return netpyne_trace(*task)
+
+
 def test_trace_and_epsp_equal_a_full_netpyne_run(load, cell, cfg):
     model = load(cell, **cfg)
     sites = list_sites(model)
@@ -44,13 +48,8 @@ def test_trace_and_epsp_equal_a_full_netpyne_run(load, cell, cfg):
     with Rig(model, sites) as rig:
         responses = rig.respond(trials)
         traces = [rig.trace(site, weight) for site, weight in trials]
-    workers = LocalBackend(jobs=2)
-    full_runs = [
-        workers.submit(worker, netpyne_trace, model, site, weight)
-        for worker, (site, weight) in zip(workers.workers() * 3, trials, strict=True)
-    ]
-    for (t, v), full_run, response in zip(traces, full_runs, responses, strict=True):
-        t_full, v_full = full_run.result()
+    full_runs = LocalBackend(n_jobs=2).map(full_run, [(model, *trial) for trial in trials])
+    for (t, v), (t_full, v_full), response in zip(traces, full_runs, responses, strict=True):
         first = np.searchsorted(t_full, t[0] - 1e-6)
         v_full = v_full[first : first + len(t)]
         assert len(v_full) >= 1000

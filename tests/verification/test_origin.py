@@ -28,7 +28,7 @@ def inhibited(model):
 def inh(load, tmp_path_factory):
     """An inhibited cell, and its table as a search leaves it: .json and .pkl, side by side."""
     model = inhibited(load("PV_simple", dt=0.05))
-    [result] = solve(model, targets=-0.3, jobs=2)
+    [result] = solve(model, targets=-0.3, n_jobs=2)
     file = tmp_path_factory.mktemp("tables") / "PV_simple_inh_weightNorm.pkl"
     table = result.table(provenance(model, ["wscale", "norm", "."]))
     table.write_pickle(file)
@@ -143,7 +143,7 @@ def test_of_many_entries_that_miss_the_worst_are_told(load, capsys):
     values = {name: [1e-4] * nseg for name, nseg in geometry.items()}
     status = {name: ["given"] * nseg for name, nseg in geometry.items()}
     table = WeightNormTable(model.cell, values, status)
-    [check] = verify([(model, table)], jobs=2)
+    [check] = verify([(model, table)], n_jobs=2)
     assert len(check.frame) > 22
     say_verification(check, Promise(table, "", ()))
     first, *lines = capsys.readouterr().out.splitlines()

@@ -21,7 +21,7 @@ def m1(load):
     models = [load(cell, dt=0.05) for cell in M1_CELLS]
     return {
         result.model.cell: (result.model, result.table())
-        for result in grid(models, WEIGHTS, jobs=2)
+        for result in grid(models, WEIGHTS, n_jobs=2)
     }
 
 
@@ -31,12 +31,12 @@ def finer(load):
     model = load("PT5B_reduced", dt=0.05)
     model = dataclasses.replace(model, net=deepcopy(model.net))
     model.rule["secs"]["Bdend"]["geom"]["nseg"] = 3
-    [result] = grid(model, WEIGHTS, jobs=2)
+    [result] = grid(model, WEIGHTS, n_jobs=2)
     return model, result.table()
 
 
 def test_every_entry_of_the_nine_cells_gives_the_target(m1):
-    checks = verify(list(m1.values()), jobs=2)
+    checks = verify(list(m1.values()), n_jobs=2)
     assert [check.cell for check in checks] == M1_CELLS
     for check in checks:
         assert set(check.frame["table_status"]) == {"ok"}
@@ -46,13 +46,13 @@ def test_every_entry_of_the_nine_cells_gives_the_target(m1):
 
 def test_full_netpyne_runs_agree(m1):
     pair = m1["PV_simple"]
-    [quick], [full] = verify([pair], jobs=2), verify([pair], jobs=2, full_runs=True)
+    [quick], [full] = verify([pair], n_jobs=2), verify([pair], n_jobs=2, full_runs=True)
     np.testing.assert_allclose(quick.frame["epsp_mV"], full.frame["epsp_mV"], rtol=0, atol=1e-9)
     assert full.passed
 
 
 def test_misread_centres_are_reported_with_their_effect(finer):
-    [check] = verify([finer], jobs=2)
+    [check] = verify([finer], n_jobs=2)
     assert check.passed
     assert list(check.misread["segment"]) == [0, 2]
     assert list(check.misread["centre_reads"]) == [-1, 1]
@@ -66,7 +66,7 @@ def test_a_wrong_table_does_not_pass(m1):
     model, table = m1["IT2_reduced"]
     wrong = deepcopy(table)
     wrong.weight_norm["Adend2"][0] *= 1.01
-    [check] = verify([(model, wrong)], jobs=2)
+    [check] = verify([(model, wrong)], n_jobs=2)
     assert not check.passed
     assert list(check.frame.loc[~check.frame["met"], "sec"]) == ["Adend2"]
     assert check.largest_error == pytest.approx(0.01, rel=0.05)
@@ -84,4 +84,4 @@ def test_an_entry_that_netpyne_would_clip_is_an_error(m1):
     values = {"soma": [table.weight_norm["soma"][0]], "dend": [1e4]}
     given = WeightNormTable("PV_simple", values, {"soma": ["given"], "dend": ["given"]})
     with pytest.raises(TableError, match=r"did not load.*clipped"):
-        verify([(model, given)], jobs=2)
+        verify([(model, given)], n_jobs=2)

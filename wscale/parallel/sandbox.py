@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import IO, Any
+from typing import Any
 
 from wscale.errors import ConfigError, OtherMechanismsError
 
@@ -95,8 +95,7 @@ class Sandbox:
         self._preloaded = preloaded
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection[Any, Any] | None = None
-        self._timeouts: Connection[Any, Any] | None = None
-        self._alive: Connection[Any, Any] | None = None  # closes with this process
+        self._watch: Connection[Any, Any] | None = None  # closes with this process
         self._closed = False
         self._lock = threading.Lock()
         _alive.add(self)
@@ -151,10 +150,10 @@ class Sandbox:
             if self._process is None or not self._process.is_alive():
                 self.holds = None
                 self._start()
-            process, connection, timeouts = self._process, self._connection, self._timeouts
+            process, connection, watch = self._process, self._connection, self._watch
         assert process is not None
         assert connection is not None
-        assert timeouts is not None
+        assert watch is not None
         try:
             connection.send_bytes(message)
             return connection.recv_bytes()
@@ -166,7 +165,7 @@ class Sandbox:
         if code == _NOT_SERVED:
             return None
         with contextlib.suppress(EOFError, OSError):
-            if os.read(timeouts.fileno(), 1):  # nothing, where its end was only closed
+            if os.read(watch.fileno(), 1):  # nothing, where its end was only closed
                 raise SandboxDied("its process ended: a trial took longer than trial_timeout_s")
         cause = _CAUSES.get(code or 0)
         if cause is None:
@@ -177,13 +176,11 @@ class Sandbox:
         forks = self._preloaded and _FORKS
         context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         try:
-            ours, theirs = context.Pipe()
-            self._timeouts, timeouts = context.Pipe(duplex=False)
-            alive, self._alive = context.Pipe(duplex=False)
-            pipes, environment = (theirs, timeouts, alive), {**os.environ, **_ONE_THREAD}
-            arguments = (*pipes, environment, os.getcwd(), self._preloaded)  # noqa: PTH109
+            (ours, theirs), (self._watch, watched) = context.Pipe(), context.Pipe()
+            environment = {**os.environ, **_ONE_THREAD}
+            arguments = (theirs, watched, environment, os.getcwd(), self._preloaded)  # noqa: PTH109
             process = context.Process(target=_serve, args=arguments)
-            with theirs, timeouts, alive, _starting, _without_main():
+            with theirs, watched, _starting, _without_main():
                 if forks:
                     context.set_forkserver_preload([_PRELOAD])
                 process.start()
@@ -234,24 +231,23 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def _serve(
     connection: Connection[Any, Any],
-    timeouts: Connection[Any, Any],
-    alive: Connection[Any, Any],
+    watched: Connection[Any, Any],
     environment: Mapping[str, str],
     folder: str,
     preloaded: bool,
 ) -> None:
     """Answer calls until the main process is gone, or has none for a long time."""
-    global _timeouts
+    global _watched
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setsid()  # Ctrl-C is for the main process; and a group to be killed as a whole
     os.environ.clear()
     os.environ.update(environment)
     with contextlib.suppress(OSError):
         os.chdir(folder)
-    _end_with_parent(alive, preloaded)
+    _watched = watched
+    _end_with_parent(preloaded)
     sys.argv[1:] = []
     logging.getLogger("wscale").setLevel(logging.WARNING)
-    _timeouts = os.fdopen(os.dup(timeouts.fileno()), "wb")
     code, used = _NOT_SERVED, False
     try:
         while connection.poll(_IDLE_s):
@@ -282,24 +278,26 @@ def _answer(message: bytes, used: bool) -> bytes:
         return pickle.dumps((False, plain), pickle.HIGHEST_PROTOCOL)
 
 
-def _end_with_parent(alive: Connection[Any, Any], preloaded: bool) -> None:
-    """End this process with the main one, which holds the other end of a pipe, however that ends.
+def _end_with_parent(preloaded: bool) -> None:
+    """End this process with the main one, which holds the other end of the pipe, however that ends.
 
     The kernel sends SIGIO, which ends the process even inside NEURON. A process that starts others
     has a thread that ends them all.
     """
+    assert _watched is not None
     if not preloaded:
-        threading.Thread(target=_end_all, args=(alive,), daemon=True).start()
+        threading.Thread(target=_end_all, daemon=True).start()
         return
-    flags = fcntl.fcntl(alive, fcntl.F_GETFL)
-    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(alive, fcntl.F_SETFL, flags | os.O_ASYNC)
-    if alive.poll():  # it ended before this
+    flags = fcntl.fcntl(_watched, fcntl.F_GETFL)
+    fcntl.fcntl(_watched, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(_watched, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if _watched.poll():  # it ended before this
         os._exit(1)
 
 
-def _end_all(alive: Connection[Any, Any]) -> None:
-    alive.poll(None)
+def _end_all() -> None:
+    assert _watched is not None
+    _watched.poll(None)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -350,7 +348,8 @@ class Limits:
 
 
 _limits: Limits | None = None  # those of this process, if it is a sandbox
-_timeouts: IO[bytes] | None = None  # tells the main process that a time limit ended this one
+# To the main process: closes with it, and takes what faulthandler says when a time limit is over
+_watched: Connection[Any, Any] | None = None
 _ends_at: float | None = None  # when the present time limit does, by time.monotonic
 
 
@@ -375,7 +374,7 @@ def timed(preparation: bool = False) -> Iterator[None]:
     """
     global _ends_at
     seconds = None if _limits is None else _limits.trial_timeout_s
-    if seconds is None or _timeouts is None:
+    if seconds is None or _watched is None:
         yield
         return
     outer = _ends_at
@@ -389,8 +388,8 @@ def timed(preparation: bool = False) -> Iterator[None]:
 def _end_at(moment: float | None) -> None:
     global _ends_at
     _ends_at = moment
-    if moment is None or _timeouts is None:
+    if moment is None or _watched is None:
         faulthandler.cancel_dump_traceback_later()
     else:
         left_s = max(moment - time.monotonic(), 1e-3)
-        faulthandler.dump_traceback_later(left_s, exit=True, file=_timeouts)
+        faulthandler.dump_traceback_later(left_s, exit=True, file=_watched)

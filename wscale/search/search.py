@@ -210,19 +210,19 @@ def run(
         if unfinished:
             check_in_workers([cell.model for cell in unfinished], backend)
 
-        def sync() -> None:
-            for journal in kept:
-                journal.sync()
+            def sync() -> None:
+                for journal in kept:
+                    journal.sync()
 
-        found_now: Any = backend.search(_batches(search, parts), sync)
-        with closing(found_now):  # also if keeping or showing a part fails: workers end
-            for number, part in found_now:
-                if kept:
-                    kept[number].add(part)
-                parts[number][part.index] = part
-                if on_result is not None:
-                    on_result(part)
-                complete(number)
+            found_now: Any = backend.search(_batches(search, parts), sync)
+            with closing(found_now):  # also if keeping or showing a part fails: workers end
+                for number, part in found_now:
+                    if kept:
+                        kept[number].add(part)
+                    parts[number][part.index] = part
+                    if on_result is not None:
+                        on_result(part)
+                    complete(number)
         return [finished[number] for number in range(len(search.cells))]
 
 
