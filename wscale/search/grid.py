@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from wscale.errors import SelectionError
 from wscale.measurement.epsp import Protocol, Response
@@ -23,6 +22,9 @@ from wscale.results.journal import Journals
 from wscale.search.search import Cell, Search, one_by_one, plan_cells, run
 from wscale.simulation.rig import rig_for
 from wscale.tables.weightnorm import WeightNormTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "GridResult",
@@ -110,6 +112,8 @@ class GridResult:
                 )
         numeric = ["epsp_mV", "baseline_mV", "latency_ms", "time_to_peak_ms"]
         numeric += ["rise_time_ms", "half_width_ms"]
+        import pandas as pd
+
         return pd.DataFrame(rows).astype(dict.fromkeys(numeric, float))
 
     @property
