@@ -17,7 +17,6 @@ from wscale.model.model import Model
 from wscale.model.synapses import with_synapses
 from wscale.parallel.chains import Backend
 from wscale.parallel.pool import backend_for
-from wscale.plots.search_figure import plot_search
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, SiteResult, plan_grid
 from wscale.search.search import Search, run
@@ -230,6 +229,8 @@ class _Job:
                 results += found
             if verified:
                 verifications = self._verify(results, kept)
+        from wscale.plots.search_figure import plot_search  # Matplotlib, which is needed last
+
         plot_search(results, _figure(self.folder))
         wall_s = time.perf_counter() - self.start
         counts = self.trials, self.traced, self.found

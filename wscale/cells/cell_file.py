@@ -10,12 +10,14 @@ from typing import Any
 
 from wscale._util.formulas import check_formulas_of_rule
 from wscale._util.json_files import read_bytes, user_path
+from wscale._util.plain import to_plain
 from wscale._util.text import kinds
 from wscale.cells.biophysics import add_biophysics
 from wscale.cells.cell_rule_checks import check_rule, check_sections, parent_of
 from wscale.cells.importer import Arguments, import_cell
 from wscale.cells.json_pickle import choose_stored
 from wscale.cells.neuroml import import_neuroml
+from wscale.cells.source_scan import hoc_name, python_name
 from wscale.errors import ModelError, closest, option
 
 __all__ = ["CellFile", "CellRule", "read_cell"]
@@ -144,14 +146,8 @@ def read_cell(
     >>> list(cell.rule["secs"]), cell.notices
     (['soma', 'axon', 'dend'], ())
     """
-    file = user_path(path)
+    file, content = _content(path)
     suffix = file.suffix.lower()
-    if suffix not in _STORED + _NEUROML and file.suffix not in _IMPORTED:
-        raise ModelError(
-            f"{file}: cells are read from {', '.join(_STORED + _IMPORTED + _NEUROML)}, not from "
-            f"{file.suffix or 'a file without suffix'!r}"
-        )
-    content = read_bytes(file, "file", ModelError)
     notices: list[str] = []
     own_mod: str | None = None
     syn_mechs: dict[str, Any] = {}
@@ -237,6 +233,33 @@ def _rename_soma(source: str, rule: dict[str, Any], soma: str) -> str:
     for name, listed in rule.get("secLists", {}).items():
         rule["secLists"][name] = ["soma" if sec == soma else sec for sec in listed]
     return f"{source}: section {soma!r} is named 'soma'; name it so in the network too"
+
+
+def _content(path: str | Path) -> tuple[Path, bytes]:
+    file = user_path(path)
+    if file.suffix.lower() not in _STORED + _NEUROML and file.suffix not in _IMPORTED:
+        raise ModelError(
+            f"{file}: cells are read from {', '.join(_STORED + _IMPORTED + _NEUROML)}, not from "
+            f"{file.suffix or 'a file without suffix'!r}"
+        )
+    return file, read_bytes(file, "file", ModelError)
+
+
+def check_cell_file(cell: CellFile) -> None:
+    """Refuse what a cell's file shows to be wrong without running it, such as a label.
+
+    Raises
+    ------
+    ModelError
+        As :func:`read_cell` does.
+    """
+    file, content = _content(cell.path)
+    if file.suffix.lower() in _STORED:
+        choose_stored(file, content, cell.cell_class)
+    elif file.suffix == ".py":
+        python_name(file, cell.cell_class)
+    elif file.suffix in (".hoc", ".tem"):
+        hoc_name(file, cell.cell_class, to_plain(cell.cell_args or [], "cell_args"))
 
 
 def _refuse_bare(source: str, secs: dict[str, Any]) -> None:

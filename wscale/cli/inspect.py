@@ -39,9 +39,10 @@ def inspect_command(options: dict[str, Any]) -> None:
     from wscale.inspection.inspect import inspect_cell
     from wscale.measurement.epsp import Protocol
 
+    protocol = Protocol(window_ms=options["window_ms"])  # refused before the model is read
     found = inspect_cell(
         chosen_model(options),
-        protocol=Protocol(window_ms=options["window_ms"]),
+        protocol=protocol,
         weights=options["weights"],
         n_jobs=options["n_jobs"],
     )

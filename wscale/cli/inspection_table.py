@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wscale._util.text import kinds, many
+from wscale.cli.output import with_options
 from wscale.inspection.inspect import Inspection, SectionInfo
 
 __all__ = ["print_inspection"]
@@ -61,7 +62,7 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
         say("grid, estimated", f"{i.grid_s:.0f} s ({many(i.weights, 'weight')}, {workers})")
         say("norm, estimated", f"{span} s ({workers})")
     for notice in i.notices:
-        say("notice", notice)
+        say("notice", with_options(notice))
     for message in i.validation or ("nothing to complain about",):
         say("NetPyNE", message)
     say("status", i.status)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wscale.cli.output import with_options
 from wscale.search.grid import GridResult, SiteResult
 from wscale.search.targeted import SolveResult
 from wscale.verification.verify import Verification
@@ -62,7 +63,7 @@ def _print_unsolved(result: GridResult | SolveResult, console: Console) -> None:
         if status != "ok" and told[status] <= _MOST_TOLD:
             console.print(
                 f"{result.model.label} {escape(str(site))}: [yellow]{status}[/], "
-                f"{escape(solution.reason)}",
+                f"{escape(with_options(solution.reason))}",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -38,6 +38,7 @@ from wscale.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from wscale.measurement.epsp import Protocol
     from wscale.model.model import Model
     from wscale.verification.origin import Promise
 
@@ -57,16 +58,15 @@ def verify_command(options: dict[str, Any]) -> None:
     --cfg dt=0.05
     """
     from wscale.cli.messages import say_promise, say_verification
-    from wscale.measurement.epsp import Protocol
     from wscale.verification.verify import verify
 
-    _check_out(options["out"])
+    protocol = _checked(options)
     model = chosen_model(options)
     promise = _promise(options, model)
     say_promise(promise)
     [check] = verify(
         [(model, promise.table)],
-        protocol=Protocol(window_ms=options["window_ms"]),
+        protocol=protocol,
         tolerance=options["tolerance"],
         n_jobs=options["n_jobs"],
         full_runs=options["full_runs"],
@@ -94,17 +94,16 @@ def audit_command(options: dict[str, Any]) -> None:
     --cfg dt=0.05
     """
     from wscale.cli.messages import say_audit, say_promise
-    from wscale.measurement.epsp import Protocol
     from wscale.verification.audit import audit
 
-    _check_out(options["out"])
+    protocol = _checked(options)
     model = chosen_model(options)
     promise = _promise(options, model)
     say_promise(promise)
     result = audit(
         model,
         promise.table,
-        protocol=Protocol(window_ms=options["window_ms"]),
+        protocol=protocol,
         tolerance=options["tolerance"],
         n_jobs=options["n_jobs"],
         last_weight_uS=options["last_weight_uS"],
@@ -142,6 +141,23 @@ def _promise(options: Mapping[str, Any], model: Model) -> Promise:
     groups = synapse_groups(options["synmech"], options["factors"], options["synapses"])
     group = groups.get(options["group"]) or next(iter(groups.values()), None)
     return promise_of(options["table"], model, options["target_mV"], group)
+
+
+def _checked(options: Mapping[str, Any]) -> Protocol:
+    """Refuse what is wrong in options and in the table, before the model is read."""
+    from wscale.measurement.epsp import Protocol
+    from wscale.model.checks import check_tolerance
+    from wscale.model.targets import Targets
+    from wscale.parallel.pool import LocalBackend
+    from wscale.tables.weightnorm import WeightNormTable
+
+    _check_out(options["out"])
+    check_tolerance(options["tolerance"])
+    if options["target_mV"] is not None:
+        Targets(options["target_mV"])
+    WeightNormTable.read(options["table"])
+    LocalBackend(options["n_jobs"])
+    return Protocol(window_ms=options["window_ms"])
 
 
 def _check_out(file: Path | None) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from wscale.measurement.epsp import FloatArray, Response
 
@@ -108,6 +107,8 @@ def interpolate_weight(
     """
     if interpolation == "linear":
         return float(np.interp(target_mV, epsps_mV, weights_uS))
+    from scipy.interpolate import PchipInterpolator
+
     weight = float(PchipInterpolator(epsps_mV, weights_uS)(target_mV))
     return min(max(weight, float(weights_uS[0])), float(weights_uS[-1]))  # rounding at the ends
 

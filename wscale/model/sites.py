@@ -177,14 +177,15 @@ def list_sites(
         elif named:
             locs = [0.5]
         else:
-            locs = _checked_locations(locations)
+            locs = check_locations(locations)
         sites += [
             Site(sec, loc, int(loc * nseg), path_distance_um(model, sec, loc)) for loc in locs
         ]
     return tuple(sites)
 
 
-def _checked_locations(locations: Iterable[float | str]) -> list[float]:
+def check_locations(locations: Iterable[float | str]) -> list[float]:
+    """Return locations as numbers, or raise SelectionError."""
     numbers: list[float] = []
     for loc in locations:
         try:

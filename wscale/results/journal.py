@@ -16,14 +16,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from wscale._util.files import make_folder
 from wscale.errors import ConfigError, option
 from wscale.results.identity import refuse_other
 from wscale.results.run_lock import run_lock
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = ["Journal", "Journals"]
 
@@ -226,6 +227,8 @@ class Journal(Generic[Part]):
             self._unsynced, self._synced_at = False, time.monotonic()
 
     def _load(self, lines: Sequence[tuple[int, bytes | None]]) -> None:
+        from pydantic import ValidationError
+
         for _, content in lines[1:]:
             if content is None:  # damaged: its site is searched again
                 continue
@@ -255,6 +258,8 @@ class Journal(Generic[Part]):
 
 @cache
 def _adapter(part: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
     return TypeAdapter(part)
 
 

@@ -8,8 +8,6 @@ from itertools import pairwise
 from math import dist, isfinite
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from wscale._util.files import write_atomically
 from wscale._util.json_files import read_json
 from wscale._util.plain import is_number
@@ -97,6 +95,8 @@ class Shape:
         TableError
             There is no such file, or it does not hold a shape.
         """
+        from pydantic import TypeAdapter
+
         try:
             content = read_json(path, "shape file", TableError)
         except TableError as error:
@@ -106,7 +106,7 @@ class Shape:
                 raise ValueError("it is not one of this version of wscale")
             shape: Shape = TypeAdapter(Shape).validate_python(content)
             shape._check()
-        except (ValidationError, ValueError) as error:
+        except ValueError as error:
             problem = str(error).splitlines()[0]
             raise TableError(
                 f"{path} does not hold the shape of a cell: {problem}; {_ANEW}"

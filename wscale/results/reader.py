@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from wscale.errors import ConfigError, SelectionError, WscaleError, closest
 from wscale.results.contents import ANEW, read_contents
@@ -23,6 +22,9 @@ from wscale.results.reader_checks import (
 )
 from wscale.results.traces import Traces
 from wscale.tables.weightnorm import WeightNormTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["CellResults", "Entry", "Fixed", "MissingDataError", "read_results"]
 

@@ -6,10 +6,9 @@ import io
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import pandas as pd
 
 from wscale._util.json_files import read_bytes
 from wscale.errors import TableError
@@ -18,6 +17,9 @@ from wscale.results.contents import ANEW
 from wscale.results.morphology import Shape
 from wscale.results.traces import Traces
 from wscale.tables.weightnorm import WeightNormTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Place", "read_grid", "read_network", "read_shape", "read_table", "read_traces"]
 
@@ -191,6 +193,8 @@ def _named(path: Path) -> Iterator[None]:
 
 def _frame(path: Path, what: str, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
     """Read a CSV file of responses; its columns must be there and of their kinds."""
+    import pandas as pd
+
     try:
         content = read_bytes(path, what, TableError)
     except TableError as error:

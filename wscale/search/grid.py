@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-import pandas as pd
 
 from wscale.errors import SelectionError
 from wscale.measurement.epsp import Protocol, Response
@@ -22,6 +21,9 @@ from wscale.search.cell import SearchCell
 from wscale.search.search import RunOptions, Search, one_by_one, plan_cells, run_search
 from wscale.simulation.rig import rig_for
 from wscale.tables.weightnorm import WeightNormTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "GridResult",
@@ -109,6 +111,8 @@ class GridResult:
                 )
         numeric = ["epsp_mV", "baseline_mV", "latency_ms", "time_to_peak_ms"]
         numeric += ["rise_time_ms", "half_width_ms"]
+        import pandas as pd
+
         return pd.DataFrame(rows).astype(dict.fromkeys(numeric, float))
 
     @property

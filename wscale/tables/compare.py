@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from wscale.model.checks import check_tolerance
 from wscale.tables.weightnorm import WeightNormTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Comparison", "compare"]
 
@@ -130,6 +132,8 @@ def compare(one: WeightNormTable, other: WeightNormTable, tolerance: float = 1e-
         for sec, row in one.weight_norm.items()
         if sec in other.weight_norm
     }
+    import pandas as pd
+
     return Comparison(
         pd.DataFrame(rows, columns=_COLUMNS),
         tuple(sec for sec in one.weight_norm if sec not in other.weight_norm),

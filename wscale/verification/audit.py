@@ -11,8 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from wscale._util.plain import finite
 from wscale.errors import ConfigError, TableError
@@ -29,6 +28,9 @@ from wscale.simulation.rig import rig_for
 from wscale.tables.fit import check_fit, places_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
 from wscale.verification.verdicts import Outcome, Trial, describe, meets
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Audit", "LAST_WEIGHT_uS", "audit"]
 
@@ -216,6 +218,8 @@ def audit(
     [outcomes] = run_search(search, n_jobs=n_jobs, backend=backend)
     rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS)
     left_out = tuple(sec for sec in select_sections(model) if sec not in table.weight_norm)
+    import pandas as pd
+
     return Audit(model.cell, pd.DataFrame(rows), tolerance, left_out)
 
 

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from wscale._util.plain import to_plain
 from wscale.errors import TableError, WscaleError
@@ -29,6 +29,9 @@ from wscale.simulation.rig import rig_for
 from wscale.simulation.session import import_netpyne, quiet
 from wscale.tables.fit import check_fit, places_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Verification", "netpyne_trace", "verify"]
 
@@ -212,6 +215,8 @@ def _compare(
                 "centre_epsp_mV": responses.get(centre, response).epsp_mV,
             }
         )
+    import pandas as pd
+
     return Verification(model.cell, pd.DataFrame(rows), tolerance)
 
 
