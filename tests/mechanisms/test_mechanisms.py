@@ -127,7 +127,7 @@ def compile_by_hand(folder: Path) -> Path:
 
 
 def entries(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if path.name != "lock"]
+    return [path for path in cache.iterdir() if path.name not in ("failed", "locks")]
 
 
 # ---- Compiling once ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
+from wscale._util.announce import announce, intervals_s
 from wscale._util.cache import locked
 from wscale.errors import CompileError, MechanismError
 from wscale.mechanisms.nmodl import MAKE_ERROR, explain_failure, failed_files
@@ -70,16 +72,29 @@ def neuron_version(site: Path) -> str:
 
 
 @contextmanager
-def build_lock(cache: Path) -> Iterator[None]:
-    """Hold the lock of a folder of libraries, and clear what interrupted compiles have left."""
-    with locked(cache / "lock") as held:
-        mine = f"build-{socket.gethostname()}-"  # a lock may not reach other hosts
+def build_lock(final: Path) -> Iterator[None]:
+    """Hold the lock of one library, and clear what interrupted compiles have left.
+
+    While another run holds it, lines say so.
+    """
+    cache = final.parent
+    (cache / "locks").mkdir(parents=True, exist_ok=True)
+    with locked(cache / "locks" / f"{final.name}.lock", _say_waiting) as held:
+        mine = _build_prefix(final)
         for left in cache.glob("build-*"):
             with suppress(OSError):
                 old = time.time() - left.stat().st_mtime > _DAY_s
                 if old or (held and left.name.startswith(mine)):
                     shutil.rmtree(left)
         yield
+
+
+def _build_prefix(final: Path) -> str:
+    return f"build-{socket.gethostname()}-{final.name}-"  # a lock may not reach other hosts
+
+
+def _say_waiting(since_s: float) -> None:
+    announce(f"waiting for another run that compiles the same NMODL files, since {since_s:.0f} s")
 
 
 def _nrnivmodl(site: Path) -> list[str]:
@@ -101,7 +116,8 @@ def _nrnivmodl(site: Path) -> list[str]:
 
 def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[bool, str]:
     """Run nrnivmodl in a folder; return whether it succeeded and what it said."""
-    done = subprocess.run(
+    start = time.monotonic()
+    run = subprocess.Popen(
         guarded([*_nrnivmodl(site), *arguments]),
         cwd=build,
         env={**os.environ, "LC_ALL": "C"},
@@ -110,16 +126,29 @@ def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[b
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        check=False,
     )
-    return done.returncode == 0, done.stdout
+    try:
+        for interval_s in intervals_s():
+            with suppress(subprocess.TimeoutExpired):
+                output, _ = run.communicate(timeout=interval_s)
+                return run.returncode == 0, output
+            announce(f"compiling, since {time.monotonic() - start:.0f} s")
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)  # with make and the compilers; see `guarded`
+        run.kill()
+        run.wait()
+        raise
+    raise AssertionError
 
 
 def build_library(
     folder: Path, sources: Mapping[str, bytes], final: Path, site: Path, flags: Sequence[str]
 ) -> Path:
     """Compile a copy of the sources in a private folder, and move it to its place when complete."""
-    build = final.parent / f"build-{socket.gethostname()}-{uuid.uuid4().hex}"
+    count = sum(name.endswith(".mod") for name in sources)
+    announce(f"compiling {count} NMODL file{'s' if count > 1 else ''} of {folder} ...")
+    build = final.parent / f"{_build_prefix(final)}{uuid.uuid4().hex}"
     try:
         (build / "mod").mkdir(parents=True)
         for name, data in sources.items():
