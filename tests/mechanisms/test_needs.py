@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import fcntl
 import json
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from test_folders import BROKEN, model_folder
 from test_mechanisms import compiler, leak, run, start
 
 from wscale import Model
+from wscale._util.announce import cancel_waits
+from wscale._util.cache import locked
 from wscale.errors import ModelError
 from wscale.mechanisms import compiler as compiler_module
 from wscale.mechanisms import failures
@@ -128,10 +133,11 @@ def test_names_that_code_mentions(tmp_path):
     (tmp_path / "other.py").write_text("from . import values")
     (tmp_path / "values.json").write_text('{"g": 1}')
     assert mentioned_names(tmp_path / "cell.py", SOURCES) == {"d", "g"}
+    assert mentioned_names(tmp_path / "cell.py", SOURCES, "{'kind': 'c'}") == {"c", "d", "g"}
 
 
-def test_names_that_a_model_needs(load):
-    model = load("PV_simple", dt=0.05)
+def test_names_that_a_model_needs(repo):
+    model = Model.from_folder(repo, "PV_simple")
     needed = needed_mechanisms(model) - BUILT_IN
     secs = model.rule["secs"].values()
     assert needed >= {name for sec in secs for name in sec["mechs"]} - BUILT_IN
@@ -154,8 +160,9 @@ def test_only_what_a_model_needs_is_compiled(mod, tmp_path, runs, caplog):
     assert [m.needs for m in shared] == [("leakone", "leakthree")] * 2
     assert (shared[0] == model, shared[0].mod) == (True, str(mod))
     assert shared[0].content_hash == model.content_hash
-    [said] = caplog.messages
+    said, *later = caplog.messages
     assert said == f"compiling 2 NMODL files of {mod} ..."
+    assert all(text.startswith("compiling, since ") for text in later)
     library = library_of(mod, shared[0].needs).path
     assert names_in(library) == ["leakone", "leakthree"]
     assert library_of(mod, ["pas"]).path is None
@@ -203,7 +210,7 @@ def test_partners_are_what_neuron_needs(tmp_path):
         "a": ion,
         "b": leak("bb") + "VERBATIM\n#define F(x) f##x\nextern double F(un)(double);\n"
         "double b1(double x) { return F(un)(x); }\nENDVERBATIM\n",
-        "c": ion.replace("aa", "cc").replace("zzi\n", "zzi VALENCE 1\n"),
+        "c": ion.replace("aa", "cc").replace("READ zzi", "READ zzi VALENCE 1"),
         "d": leak("dd") + "VERBATIM\ndouble fun(double x) { return x; }\nENDVERBATIM\n",
     }.items():
         (tmp_path / "mod" / f"{name}.mod").write_text(text)
@@ -333,3 +340,33 @@ def test_a_run_that_waits_says_so_and_can_be_ended(mod, tmp_path, number):
         first.kill()
     left = {path.name.split("-")[0] for path in (tmp_path / "cache" / "mechanisms").iterdir()}
     assert not left & {"build", "failed"}
+
+
+def test_threads_that_wait_can_be_ended(tmp_path):
+    ended = []
+
+    def wait():
+        try:
+            with locked(tmp_path / "lock"):
+                ended.append("held")
+        except KeyboardInterrupt:
+            ended.append("interrupted")
+
+    with locked(tmp_path / "lock") as held:
+        assert held
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not ended:
+            cancel_waits()
+            time.sleep(0.02)
+        thread.join()
+    assert ended == ["interrupted"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "lock") as held:
+        assert not held

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wscale._util.announce import intervals_s
+from wscale._util.announce import waits
 
 __all__ = ["cache_folder", "locked"]
 
-_POLL_s = 0.1
+_POLL_s = 0.05
 
 
 def cache_folder(kind: str) -> Path:
@@ -59,21 +58,18 @@ def locked(file: Path, waiting: Callable[[float], None] | None = None) -> Iterat
 
     Notes
     -----
-    Signals are handled while this waits.
+    Signals are handled while this waits, and :func:`wscale._util.announce.cancel_waits` ends it in
+    other threads.
     """
     if not _has_locks(file):
         yield False
         return
     from filelock import FileLock, Timeout
 
-    lock, start = FileLock(file), time.monotonic()
-    for interval_s in intervals_s():
-        try:
-            lock.acquire(timeout=interval_s, poll_interval=_POLL_s)
-        except Timeout:
-            if waiting is not None:
-                waiting(time.monotonic() - start)
-        else:
+    lock = FileLock(file)
+    for step_s in waits(waiting or (lambda since_s: None)):
+        with suppress(Timeout):
+            lock.acquire(timeout=step_s, poll_interval=_POLL_s)
             break
     try:
         yield True

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.markup import escape
 
+from wscale._util.announce import cancel_waits
 from wscale._util.files import make_folder
 from wscale.calibrate.settings import SearchSettings
 from wscale.calibrate.writer import ResultsFolder
@@ -56,6 +57,7 @@ def load_models(settings: SearchSettings) -> list[Model]:
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(model.done() for model in loading):  # one may have been about to start
                 stop_children()
+                cancel_waits()
                 time.sleep(_AGAIN_s)
             raise
 

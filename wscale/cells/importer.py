@@ -89,7 +89,7 @@ def import_cell(
     chosen = None if folder is None else choose_folders([folder]).folder
     request = {"file": str(file.resolve()), "name": name, "arguments": given, "mod": chosen}
     sources = {} if chosen is None else sources_of(chosen)
-    needs = sorted(mentioned_names(file, sources)) if sources else None
+    needs = sorted(mentioned_names(file, sources, str(given))) if sources else None
     try:
         try:
             answer = _ask(request, needs, file)

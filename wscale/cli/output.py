@@ -20,6 +20,7 @@ _quiet = _json = False
 def _be_quiet(value: bool) -> bool:
     global _quiet
     _quiet = value
+    logging.getLogger("wscale.progress").disabled = value
     return value
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
-from wscale._util.announce import announce, intervals_s
+from wscale._util.announce import announce, waits
 from wscale._util.cache import locked
 from wscale.errors import CompileError, MechanismError
 from wscale.mechanisms.nmodl import MAKE_ERROR, explain_failure, failed_files
@@ -116,7 +116,6 @@ def _nrnivmodl(site: Path) -> list[str]:
 
 def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[bool, str]:
     """Run nrnivmodl in a folder; return whether it succeeded and what it said."""
-    start = time.monotonic()
     run = subprocess.Popen(
         guarded([*_nrnivmodl(site), *arguments]),
         cwd=build,
@@ -128,11 +127,10 @@ def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[b
         errors="replace",
     )
     try:
-        for interval_s in intervals_s():
+        for step_s in waits(lambda since_s: announce(f"compiling, since {since_s:.0f} s")):
             with suppress(subprocess.TimeoutExpired):
-                output, _ = run.communicate(timeout=interval_s)
+                output, _ = run.communicate(timeout=step_s)
                 return run.returncode == 0, output
-            announce(f"compiling, since {time.monotonic() - start:.0f} s")
     except BaseException:
         with suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)  # with make and the compilers; see `guarded`

@@ -133,7 +133,9 @@ def needed_files(sources: Mapping[str, bytes], needs: Iterable[str]) -> dict[str
     return {name: data for name, data in sources.items() if name in chosen or name not in files}
 
 
-def mentioned_names(file: Path, sources: Mapping[str, bytes]) -> frozenset[str]:
+def mentioned_names(
+    file: Path, sources: Mapping[str, bytes], arguments: str = ""
+) -> frozenset[str]:
     """Return the names of a folder's NMODL that a cell's code mentions.
 
     Parameters
@@ -142,9 +144,11 @@ def mentioned_names(file: Path, sources: Mapping[str, bytes]) -> frozenset[str]:
         The code. Files below its folder whose names it mentions are read too.
     sources : mapping
         The content of the .mod files, by name.
+    arguments : str
+        What the code is called with.
     """
     names = {name for declared in _read(sources).values() for name in declared.names}
-    seen: set[str] = set()
+    seen = set(_WORD.findall(arguments))
     to_read, read = [file], {file}
     while to_read:
         path = to_read.pop()
