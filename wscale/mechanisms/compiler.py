@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,12 +72,27 @@ def neuron_version(site: Path) -> str:
     return str(neuron.__version__)
 
 
+_in_process = threading.Lock()  # threads of one run wait in silence
+
+
 @contextmanager
 def build_lock(final: Path) -> Iterator[None]:
     """Hold the lock of one library, and clear what interrupted compiles have left.
 
     While another run holds it, lines say so.
     """
+    for step_s in waits(lambda since_s: None):
+        if _in_process.acquire(timeout=step_s):
+            break
+    try:
+        with _library_lock(final):
+            yield
+    finally:
+        _in_process.release()
+
+
+@contextmanager
+def _library_lock(final: Path) -> Iterator[None]:
     cache = final.parent
     (cache / "locks").mkdir(parents=True, exist_ok=True)
     with locked(cache / "locks" / f"{final.name}.lock", _say_waiting) as held:
@@ -145,7 +161,8 @@ def build_library(
 ) -> Path:
     """Compile a copy of the sources in a private folder, and move it to its place when complete."""
     count = sum(name.endswith(".mod") for name in sources)
-    announce(f"compiling {count} NMODL file{'s' if count > 1 else ''} of {folder} ...")
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    announce(f"compiling {count} NMODL file{'s' if count > 1 else ''} of {shown} ...")
     build = final.parent / f"{_build_prefix(final)}{uuid.uuid4().hex}"
     try:
         (build / "mod").mkdir(parents=True)

@@ -213,6 +213,9 @@ def library_of(
         if whole is not None and (leave_out or wanted.items() <= sound.items()):
             _logger.info("%s: compiled before, in %s", path, whole)
             return Library(whole, sound if leave_out else wanted, sound, failed)
+        if needs is not None and (known := {k: failed[k] for k in failed if k in wanted}):
+            said = "".join(f"\n  {name}, {why}" for name, why in known.items())
+            raise CompileError(f"{failure_head(path)}:{said}", known)
         if not leave_out:
             return Library(store.compiled(wanted), wanted, wanted)
         while True:

@@ -115,6 +115,9 @@ class Model(ModelDescription):
         label, net, cfg, lib = (content[part] for part in ("cell", "net", "cfg", "mod"))
         searched = tuple(content["searched"])
         if cell_file is not None:
+            beside = Path(cell_file.path).expanduser().parent / "mod"
+            if recompile and lib is None and beside.is_dir():
+                choose_folders([beside], recompile=True)
             bare = cls(cell or cell_file.label, net, cfg, lib, searched=searched)
             model = bare.with_cell(bare.cell, cell_file.read(lib), mod_all=mod_all)
         else:
