@@ -370,3 +370,23 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with locked(tmp_path / "lock") as held:
         assert not held
+
+
+def test_numbers_do_not_depend_on_the_library(mod, tmp_path):
+    folder = model_folder(tmp_path, "leakone")
+    net = (folder / "netParams.py").read_text()
+    two = net.replace('{"leakone": {"g": 1e-4}}', '{"leakthree": {"g": 3e-5}, "leakone": {}}')
+    (folder / "netParams.py").write_text(two)
+    code = f"""
+    from wscale import Model, Rig, list_sites
+    from wscale.model.needs import share_mechanisms
+    model = Model.from_folder({str(folder)!r}, mod={str(mod)!r})
+    if SHARE:
+        [model] = share_mechanisms([model])
+    with Rig(model, list_sites(model)) as rig:
+        print(rig.respond([(rig.sites[0], 2e-4)]), "leaktwo" in available_mechanisms())
+    """
+    part = run(code.replace("SHARE", "True"), tmp_path)
+    whole = run(code.replace("SHARE", "False"), tmp_path)
+    assert part.endswith(" False")
+    assert whole == f"{part.removesuffix(' False')} True"

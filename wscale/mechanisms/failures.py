@@ -21,7 +21,7 @@ from wscale._util.files import write_atomically
 from wscale.errors import ConfigError
 from wscale.mechanisms.nmodl import compiler_command
 
-__all__ = ["Failure", "forget_failures", "keep_failure", "known_failure"]
+__all__ = ["Failure", "failures_among", "forget_failures", "keep_failure", "known_failure"]
 
 _NOT_THEIR_FAULT = re.compile(
     r"No space left|Disk quota|Input/output error|Read-only file|Permission denied|Killed"
@@ -59,6 +59,17 @@ def keep_failure(folder: Path, key: str, failure: Failure, sources: Mapping[str,
     with suppress(OSError, ConfigError):  # then it is tried again
         (folder / "failed").mkdir(exist_ok=True)
         write_atomically(_file(folder, key), json.dumps(content).encode())
+
+
+def failures_among(folder: Path, sources: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the files that did not compile with the present compiler, alone or with others."""
+    digests = {_digest(data): name for name, data in sources.items()}
+    failed: dict[str, str] = {}
+    for kept in sorted((folder / "failed").glob("*.json")):
+        if known_failure(folder, kept.stem) is not None:
+            found = json.loads(kept.read_text())["files"].values()
+            failed |= {digests[digest]: why for why, digest in found if digest in digests}
+    return failed
 
 
 def forget_failures(folder: Path, sources: Iterable[bytes]) -> None:

@@ -33,7 +33,13 @@ from wscale.mechanisms.compiler import (
     site_packages,
 )
 from wscale.mechanisms.declarations import needed_files
-from wscale.mechanisms.failures import Failure, forget_failures, keep_failure, known_failure
+from wscale.mechanisms.failures import (
+    Failure,
+    failures_among,
+    forget_failures,
+    keep_failure,
+    known_failure,
+)
 from wscale.mechanisms.nmodl import failure_head, listed, mechanism_names
 
 __all__ = [
@@ -247,9 +253,8 @@ def is_compiled(folder: str | Path) -> bool:
 
 def failures_of(folder: str | Path) -> dict[str, str]:
     """Return the files of a folder that are known not to compile, and why; nothing is compiled."""
-    path, sources, _ = _inspect(folder)
     try:
-        return _Store.of(path, None, ()).without_known_failures(sources)[1]
+        return failures_among(cache_folder("mechanisms"), sources_of(folder))
     except OSError:
         return {}
 
