@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from wscale import Model
 from wscale._util.cache import locked
+from wscale.mechanisms.library import compile_mechanisms
 
 # No time limit for an example on a busy machine; in CI the same examples at every run
 settings.register_profile("here", deadline=None)
@@ -75,6 +76,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Model]:
         file = folder / hashlib.sha256(repr((cell, overrides)).encode()).hexdigest()
         with locked(file.with_suffix(".lock")):
             if not file.exists():
+                compile_mechanisms(REPO / "mod")  # once for all cells; else each has its part
                 model = Model.from_folder(REPO, cell, dict(overrides))
                 part = file.with_suffix(".part")
                 part.write_bytes(pickle.dumps(model))

@@ -11,6 +11,7 @@ from wscale import Model
 from wscale.errors import CompileError, MechanismError, ModelError
 from wscale.mechanisms.folders import prepare_folders
 from wscale.mechanisms.loading import sources_of
+from wscale.model.needs import share_mechanisms
 from wscale.simulation.mechanism_checks import check_mechanisms
 
 BROKEN = "NEURON { SUFFIX broken }\nBREAKPOINT { undeclared = 1 }\n"
@@ -125,15 +126,18 @@ def model_folder(tmp_path, mechanism):
 
 def test_a_model_does_without_files_that_it_does_not_need(folders, tmp_path):
     (folders[1] / "broken.mod").write_text(BROKEN)
-    model = Model.from_folder(model_folder(tmp_path, "leakone"), mod=folders)
+    folder = model_folder(tmp_path, "leakone")
+    assert Model.from_folder(folder, mod=folders).notices == ()
+    model = Model.from_folder(folder, mod=folders, mod_all=True)
     assert [text.split(":")[0] for text in model.notices] == ["broken.mod"]
 
 
 def test_a_needed_file_that_does_not_compile_is_named_with_the_reason(folders, tmp_path):
     (folders[1] / "broken.mod").write_text(BROKEN)
     model = Model.from_folder(model_folder(tmp_path, "broken"), mod=folders[1:])
-    with pytest.raises(
-        ModelError,
-        match=r"(?s)not found: broken \(needed by soma\)\. Searched: .*two and .*undeclared",
-    ):
-        check_mechanisms(model)
+    for check in (lambda: share_mechanisms([model]), lambda: check_mechanisms(model)):
+        with pytest.raises(
+            ModelError,
+            match=r"(?s)not found: broken \(needed by soma\)\. Searched: .*two and .*undeclared",
+        ):
+            check()

@@ -89,7 +89,7 @@ def start(code: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
 def run(code: str, cwd: Path, **env: str) -> str:
     """Run code in a fresh process that must survive; return what it printed."""
     process = start(code, cwd, **env)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return out.strip()
 
@@ -127,7 +127,7 @@ def compile_by_hand(folder: Path) -> Path:
 
 
 def entries(cache: Path) -> list[Path]:
-    return [path for path in cache.iterdir() if path.name != "lock"]
+    return [path for path in cache.iterdir() if path.name not in ("failed", "locks")]
 
 
 # ---- Compiling once ------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_processes_at_once_compile_once(mod: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     code = "print(load_mechanisms('mod')); assert 'leaktest' in available_mechanisms()"
     processes = [start(code, tmp_path, WSCALE_CACHE=str(cache), CXX=cxx) for _ in range(3)]
-    printed = {process.communicate(timeout=60)[0].strip() for process in processes}
+    printed = {process.communicate(timeout=600)[0].strip() for process in processes}
     assert [process.returncode for process in processes] == [0, 0, 0]
     (library,) = printed
     assert entries(cache / "mechanisms") == [Path(library).parents[1]]
@@ -222,7 +222,7 @@ def test_a_killed_compile_leaves_nothing_that_is_used(mod: Path, tmp_path: Path)
     cache = tmp_path / "cache" / "mechanisms"
     process = start("compile_mechanisms('mod')", tmp_path, **env)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 600
         while not (tmp_path / "hangs").exists():
             assert time.monotonic() < deadline
             assert process.poll() is None

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wscale._util.announce import cancel_waits
 from wscale._util.json_files import user_path
 from wscale.cells.cell_file import CellFile, check_cell_file
 from wscale.errors import MechanismError, ModelError, closest, option
@@ -114,5 +115,6 @@ def load_models(settings: SearchSettings) -> list[Model]:
             pool.shutdown(wait=False, cancel_futures=True)
             while not all(model.done() for model in loading):  # one may have been about to start
                 close_all()
+                cancel_waits()
                 time.sleep(_AGAIN_s)
             raise

@@ -18,8 +18,11 @@ from wscale._util.plain import some, to_plain
 from wscale._util.text import kinds
 from wscale.cells.source_scan import check_swc, hoc_name, python_name
 from wscale.cells.user_code import run_user_code
-from wscale.errors import ModelError, WscaleError, option
-from wscale.mechanisms.folders import ModFolders, prepare_folders
+from wscale.errors import CompileError, ModelError, WscaleError, option
+from wscale.mechanisms.declarations import mentioned_names, needed_files
+from wscale.mechanisms.folders import choose_folders
+from wscale.mechanisms.library import failures_of, library_of, sources_of
+from wscale.mechanisms.nmodl import mechanism_names
 
 __all__ = ["Imported", "import_cell"]
 
@@ -27,6 +30,7 @@ Arguments = Mapping[str, Any] | list[Any] | tuple[Any, ...] | None
 
 _MOD_COMMENT = re.compile(r"\bCOMMENT\b.*?\bENDCOMMENT\b|[:?][^\n]*", re.DOTALL)
 _NO_MECHANISM = re.compile(r"is not a MECHANISM|argument not a density mechanism name")
+_WORD = re.compile(r"\w+")
 _CURRENT = re.compile(r"\b(NONSPECIFIC_CURRENT|ELECTRODE_CURRENT|WRITE)\b")
 
 
@@ -40,13 +44,10 @@ class Imported:
         Its rule, plain.
     mod : str or None
         The folder ``mod`` beside the file, where its mechanisms were taken from there.
-    notices : tuple of str
-        Files of the folder that were left out, and why.
     """
 
     rule: dict[str, Any]
     mod: str | None
-    notices: tuple[str, ...]
 
 
 def import_cell(
@@ -85,27 +86,49 @@ def import_cell(
     beside = file.parent / "mod"
     own_mod = str(beside) if mod is None and beside.is_dir() else None
     folder = own_mod if mod is None else mod
-    prepared = None if folder is None else prepare_folders([folder])
-    request = {
-        "file": str(file.resolve()),
-        "name": name,
-        "arguments": given,
-        "mod": None if prepared is None else prepared.folder,
-    }
+    chosen = None if folder is None else choose_folders([folder]).folder
+    request = {"file": str(file.resolve()), "name": name, "arguments": given, "mod": chosen}
+    sources = {} if chosen is None else sources_of(chosen)
+    needs = sorted(mentioned_names(file, sources, str(given))) if sources else None
     try:
-        answer = run_user_code(_answer, request, file.parent, file, "the cell")
+        try:
+            answer = _ask(request, needs, file)
+        except (ModelError, CompileError) as error:
+            if needs is None or not _lacks_mechanism(error, sources, needs):
+                raise
+            answer = _ask(request, None, file)
     except ModelError as error:
-        raise ModelError(f"{error}{_remedy(str(error), folder, prepared)}") from error
-    notices = () if prepared is None else prepared.notices
-    return Imported(answer["rule"], own_mod, notices)
+        raise ModelError(f"{error}{_remedy(str(error), folder)}") from error
+    return Imported(answer["rule"], own_mod)
 
 
-def _remedy(message: str, folder: str | Path | None, prepared: ModFolders | None) -> str:
+def _ask(request: dict[str, Any], needs: list[str] | None, file: Path) -> dict[str, Any]:
+    """Import the cell in a process of its own, with the mechanisms needed (None: all)."""
+    if request["mod"] is not None:  # compiled here, where the user sees it
+        library_of(request["mod"], needs, leave_out=needs is None)
+    return run_user_code(_answer, {**request, "needs": needs}, file.parent, file, "the cell")
+
+
+def _lacks_mechanism(error: WscaleError, sources: Mapping[str, bytes], needs: list[str]) -> bool:
+    """Whether an import failed for want of a mechanism that the code does not mention."""
+    if isinstance(error, CompileError):  # what is mentioned is perhaps not used
+        return True
+    left = sources.keys() - needed_files(sources, needs).keys()
+    names = {name for file in left for name in mechanism_names(sources[file])}
+    words = [f"_{word}" for word in _WORD.findall(str(error))]
+    named = any(word.endswith(f"_{name}") for word in words for name in names)
+    return bool(left) and (named or _NO_MECHANISM.search(str(error)) is not None)
+
+
+def _remedy(message: str, folder: str | Path | None) -> str:
     """Say what to do where a mechanism was not there; else nothing."""
     if not _NO_MECHANISM.search(message):
         return ""
     searched = "there is no mod/ beside the file" if folder is None else f"{folder} has none"
-    left_out = "" if prepared is None else "".join(f"\n  {text}" for text in prepared.notices)
+    failed = {} if folder is None else failures_of(folder)
+    left_out = "".join(
+        f"\n  {name}: left out, since it does not compile: {why}" for name, why in failed.items()
+    )
     return (
         f"\nNEURON has no such mechanism, and {searched}; give the folder of its .mod file with "
         f"{option('mod')}{left_out}"
@@ -117,10 +140,10 @@ def _remedy(message: str, folder: str | Path | None, prepared: ModFolders | None
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Child side: load mechanisms, let NetPyNE import the cell, make it plain."""
-    from wscale.mechanisms.loading import import_neuron, load_mechanisms
+    from wscale.mechanisms.loading import import_neuron, load_needed
 
     if request["mod"] is not None:
-        load_mechanisms(request["mod"])
+        load_needed(request["mod"], request["needs"])
     if Path(request["file"]).suffix != ".swc":  # which is data: nothing beside it is imported
         sys.path.insert(0, str(Path(request["file"]).parent))
     h = import_neuron()

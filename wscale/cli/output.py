@@ -32,6 +32,7 @@ def speak(quiet: bool = False, verbose: bool = False, as_json: bool = False) -> 
     if verbose:
         logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("wscale").setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("wscale.progress").disabled = quiet
 
 
 def with_options(message: str) -> str:

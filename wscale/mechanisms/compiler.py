@@ -9,17 +9,20 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
+from wscale._util.announce import announce, waits
 from wscale._util.cache import locked
 from wscale.errors import CompileError, MechanismError
 from wscale.mechanisms.nmodl import MAKE_ERROR, explain_failure, failed_files
-from wscale.parallel.sandbox import Sandbox
+from wscale.parallel.sandbox import Sandbox, SandboxDied
 
 __all__ = [
     "build_library",
@@ -69,17 +72,45 @@ def neuron_version(site: Path) -> str:
     return str(neuron.__version__)
 
 
+_in_process = threading.Lock()  # threads of one run wait in silence
+
+
 @contextmanager
-def build_lock(cache: Path) -> Iterator[None]:
-    """Hold the lock of a folder of libraries, and clear what interrupted compiles have left."""
-    with locked(cache / "lock") as held:
-        mine = f"build-{socket.gethostname()}-"  # a lock may not reach other hosts
+def build_lock(final: Path) -> Iterator[None]:
+    """Hold the lock of one library, and clear what interrupted compiles have left.
+
+    While another run holds it, lines say so.
+    """
+    for step_s in waits(lambda since_s: None):
+        if _in_process.acquire(timeout=step_s):
+            break
+    try:
+        with _library_lock(final):
+            yield
+    finally:
+        _in_process.release()
+
+
+@contextmanager
+def _library_lock(final: Path) -> Iterator[None]:
+    cache = final.parent
+    (cache / "locks").mkdir(parents=True, exist_ok=True)
+    with locked(cache / "locks" / f"{final.name}.lock", _say_waiting) as held:
+        mine = _build_prefix(final)
         for left in cache.glob("build-*"):
             with suppress(OSError):
                 old = time.time() - left.stat().st_mtime > _DAY_s
                 if old or (held and left.name.startswith(mine)):
                     shutil.rmtree(left)
         yield
+
+
+def _build_prefix(final: Path) -> str:
+    return f"build-{socket.gethostname()}-{final.name}-"  # a lock may not reach other hosts
+
+
+def _say_waiting(since_s: float) -> None:
+    announce(f"waiting for another run that compiles the same NMODL files, since {since_s:.0f} s")
 
 
 def _nrnivmodl(site: Path) -> list[str]:
@@ -101,13 +132,23 @@ def _nrnivmodl(site: Path) -> list[str]:
 
 def _run_nrnivmodl(site: Path, build: Path, arguments: Sequence[str]) -> tuple[bool, str]:
     """Run nrnivmodl in a folder; return whether it succeeded and what it said."""
-    with Sandbox(preloaded=False) as sandbox:  # so that compilers end with this process
-        ran: tuple[bool, str] = sandbox.call(_run, [*_nrnivmodl(site), *arguments], build)
-    return ran
+    with Sandbox(preloaded=False) as sandbox, ThreadPoolExecutor(1) as thread:
+        call = thread.submit(sandbox.call, _run, [*_nrnivmodl(site), *arguments], build)
+        try:
+            for step_s in waits(lambda since_s: announce(f"compiling, since {since_s:.0f} s")):
+                with suppress(TimeoutError):
+                    ran: tuple[bool, str] = call.result(timeout=step_s)
+                    return ran
+        except SandboxDied as death:
+            raise MechanismError(f"nrnivmodl was ended: {death}") from death
+        except BaseException:
+            sandbox.close()  # and with it make and the compilers
+            raise
+    raise AssertionError
 
 
 def _run(command: Sequence[str], folder: Path) -> tuple[bool, str]:
-    """Run a command in a folder (in a sandbox)."""
+    """Run a command in a folder (in a sandbox, so that compilers end with the main process)."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -126,7 +167,10 @@ def build_library(
     folder: Path, sources: Mapping[str, bytes], final: Path, site: Path, flags: Sequence[str]
 ) -> Path:
     """Compile a copy of the sources in a private folder, and move it to its place when complete."""
-    build = final.parent / f"build-{socket.gethostname()}-{uuid.uuid4().hex}"
+    count = sum(name.endswith(".mod") for name in sources)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    announce(f"compiling {count} NMODL file{'s' if count > 1 else ''} of {shown} ...")
+    build = final.parent / f"{_build_prefix(final)}{uuid.uuid4().hex}"
     try:
         (build / "mod").mkdir(parents=True)
         for name, data in sources.items():

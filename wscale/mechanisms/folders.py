@@ -7,21 +7,21 @@ import shutil
 import threading
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wscale._util.cache import cache_folder
-from wscale.errors import CompileError, MechanismError
-from wscale.mechanisms.library import compile_mechanisms, sources_of
+from wscale.errors import MechanismError
+from wscale.mechanisms.library import library_of, sources_of, try_again, without
 from wscale.mechanisms.nmodl import listed
 
-__all__ = ["ModFolders", "gather", "prepare_folders"]
+__all__ = ["ModFolders", "choose_folders", "gather", "prepare_folders"]
 
 
 @dataclass(frozen=True)
 class ModFolders:
-    """Mechanisms that are ready to load.
+    """Mechanisms of one folder or several.
 
     Parameters
     ----------
@@ -42,8 +42,35 @@ _prepared: dict[tuple[str, ...], ModFolders] = {}
 _one_at_a_time = threading.Lock()
 
 
-def prepare_folders(folders: Sequence[str | Path], exclude: Sequence[str] = ()) -> ModFolders:
-    """Compile the mechanisms of folders; leave out what is excluded and what does not compile.
+def choose_folders(
+    folders: Sequence[str | Path], exclude: Sequence[str] = (), *, recompile: bool = False
+) -> ModFolders:
+    """Gather the mechanisms of folders without what is excluded; nothing is compiled.
+
+    Parameters
+    ----------
+    folders, exclude, recompile
+        As for :func:`prepare_folders`.
+
+    Raises
+    ------
+    MechanismError
+        No such folder, two files of one name that differ, or a pattern that no file has.
+    """
+    paths = [Path(folder).expanduser().absolute() for folder in folders]
+    sources = _sources(paths)
+    if recompile:
+        try_again(sources)
+    excluded = _excluded(sources, exclude)
+    folder = paths[0] if len(paths) == 1 and not excluded else gather(without(sources, excluded))
+    notices = [f"{listed(excluded)}: left out as asked"] if excluded else []
+    return ModFolders(str(folder), tuple(map(str, paths)), tuple(notices))
+
+
+def prepare_folders(
+    folders: Sequence[str | Path], exclude: Sequence[str] = (), *, recompile: bool = False
+) -> ModFolders:
+    """Compile all mechanisms of folders; leave out what is excluded and what does not compile.
 
     Parameters
     ----------
@@ -51,6 +78,8 @@ def prepare_folders(folders: Sequence[str | Path], exclude: Sequence[str] = ()) 
         Folders of ``.mod`` files.
     exclude : sequence of str
         File names or shell-style patterns of files to leave out, with or without ``.mod``.
+    recompile : bool
+        Try again what did not compile in an earlier run.
 
     Returns
     -------
@@ -64,38 +93,24 @@ def prepare_folders(folders: Sequence[str | Path], exclude: Sequence[str] = ()) 
         No such folder, two files of one name that differ, a pattern that no file has, nothing
         that compiles, or no compiler.
     """
-    paths = [Path(folder).expanduser().absolute() for folder in folders]
-    sources = _sources(paths)
-    key = (*map(str, paths), *exclude, _digest(sources))
+    chosen = choose_folders(folders, exclude, recompile=recompile)
+    key = (*chosen.searched, *exclude, _digest(sources_of(chosen.folder)))
     with _one_at_a_time:  # what does not compile is tried once, whatever the number of cells
-        if key not in _prepared:
-            _prepared[key] = _prepare(paths, sources, exclude)
+        if key not in _prepared or recompile:
+            _prepared[key] = _prepare(chosen)
         return _prepared[key]
 
 
-def _prepare(
-    paths: Sequence[Path], sources: dict[str, bytes], exclude: Sequence[str]
-) -> ModFolders:
-    notices = []
-    excluded = _excluded(sources, exclude)
-    for name in excluded:
-        del sources[name]
-    if excluded:
-        notices.append(f"{listed(excluded)}: left out as asked")
-    folder = paths[0] if len(paths) == 1 and not excluded else gather(sources)
-    while True:
-        try:
-            compile_mechanisms(folder)
-        except CompileError as error:
-            if len(error.files) >= sum(name.endswith(".mod") for name in sources):
-                raise
-            for name, reason in error.files.items():
-                notices.append(f"{name}: left out, since it does not compile: {reason}")
-                del sources[name]
-            folder = gather(sources)
-        else:
-            searched = tuple(str(path) for path in paths)
-            return ModFolders(str(folder), searched, tuple(notices))
+def _prepare(chosen: ModFolders) -> ModFolders:
+    library = library_of(chosen.folder, leave_out=True)
+    if not library.failed:
+        return chosen
+    left_out = [
+        f"{name}: left out, since it does not compile: {why}"
+        for name, why in library.failed.items()
+    ]
+    folder = gather(dict(library.sources))
+    return replace(chosen, folder=str(folder), notices=(*chosen.notices, *left_out))
 
 
 def _sources(paths: Sequence[Path]) -> dict[str, bytes]:

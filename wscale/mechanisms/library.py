@@ -2,7 +2,9 @@
 
 A folder of ``.mod`` files is compiled on first use into a cache (``$WSCALE_CACHE/mechanisms``, by
 default ``~/.cache/wscale/mechanisms``); nothing is written into the folder. The cache may be
-deleted at any time.
+deleted at any time. It holds the libraries of folders and of those parts of them that cells needed,
+each under a key that comes from the sources' content; what does not compile (``failed``); and a
+lock for each key (``locks``).
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wscale._util.cache import cache_folder
-from wscale.errors import MechanismError
+from wscale.errors import CompileError, MechanismError
 from wscale.mechanisms.compiler import (
     LIBRARIES,
     build_library,
@@ -28,9 +32,28 @@ from wscale.mechanisms.compiler import (
     neuron_version,
     site_packages,
 )
-from wscale.mechanisms.nmodl import listed, mechanism_names
+from wscale.mechanisms.declarations import needed_files
+from wscale.mechanisms.failures import (
+    Failure,
+    failures_among,
+    forget_failures,
+    keep_failure,
+    known_failure,
+)
+from wscale.mechanisms.nmodl import failure_head, listed, mechanism_names
 
-__all__ = ["compile_mechanisms", "mechanisms_hash", "sources_of"]
+__all__ = [
+    "Library",
+    "compile_mechanisms",
+    "failures_of",
+    "has_nmodl",
+    "is_compiled",
+    "library_of",
+    "mechanisms_hash",
+    "sources_of",
+    "try_again",
+    "without",
+]
 
 _SOURCES = (".mod", ".inc", ".h", ".hpp")
 _EXPECTED = "expected a folder of .mod files, or one that nrnivmodl has compiled"
@@ -109,40 +132,213 @@ def compile_mechanisms(
     -----
     Any number of processes may call this at once: one compiles, the others wait for it.
     """
+    library = library_of(folder, cache=cache, flags=flags).path
+    assert library is not None  # a folder without .mod files and library is refused
+    return library
+
+
+@dataclass(frozen=True)
+class Library:
+    """A compiled library.
+
+    Parameters
+    ----------
+    path : Path or None
+        None: no file is needed, NEURON's own mechanisms suffice.
+    wanted : mapping
+        The sources that were asked for, by name; empty for a library without sources.
+    sources : mapping
+        All sources that are in it.
+    failed : mapping
+        The ``.mod`` files that were left out since they do not compile, and why.
+    """
+
+    path: Path | None
+    wanted: Mapping[str, bytes]
+    sources: Mapping[str, bytes]
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def library_of(
+    folder: str | Path,
+    needs: Collection[str] | None = None,
+    *,
+    leave_out: bool = False,
+    held: Iterable[Library] = (),
+    cache: str | Path | None = None,
+    flags: Sequence[str] = (),
+) -> Library:
+    """Return a library that has what is needed of a folder; compile no more than that.
+
+    A library that is there already is taken, though it has more.
+
+    Parameters
+    ----------
+    folder, cache, flags
+        As for :func:`compile_mechanisms`.
+    needs : collection of str, optional
+        Names of mechanisms, see :func:`wscale.mechanisms.declarations.needed_files`. By default
+        all files are compiled.
+    leave_out : bool
+        Leave out what does not compile. By default that is an error.
+    held : iterable of Library
+        What the process has loaded: one of these is returned if it has what is needed.
+
+    Raises
+    ------
+    CompileError
+        A file that is needed does not compile. This is known from the cache where it was tried
+        before, with the same compiler and NEURON.
+    MechanismError
+        As for :func:`compile_mechanisms`.
+    """
     if isinstance(flags, str):
         raise MechanismError(f"flags must be a list of options, such as {shlex.split(flags)}")
-    path, sources, library = _inspect(folder)
-    if library is not None:
-        problem = _problem_of(library, path, sources)
+    path, sources, own = _inspect(folder)
+    wanted = sources if needs is None else needed_files(sources, needs)
+    if own is not None:
+        problem = _problem_of(own, path, sources)
         if problem is None:
-            return library
+            return Library(own, wanted, sources)
         if not sources:
             raise MechanismError(
-                f"{library} {problem}. Compile its .mod files with this environment's nrnivmodl, "
+                f"{own} {problem}. Compile its .mod files with this environment's nrnivmodl, "
                 f"or give the folder of the .mod files: wscale compiles them."
             )
-        _logger.info("%s %s; compiling the .mod files instead", library, problem)
-    _refuse_duplicates(path, sources)
-    site = site_packages()
-    machine = (sys.platform, platform.machine())
-    key = _digest(sources, neuron_version(site), str(site), *machine, *flags)
+        _logger.info("%s %s; compiling the .mod files instead", own, problem)
+    _refuse_duplicates(path, wanted)
+    for library in held:
+        if wanted.items() <= library.sources.items():
+            return replace(library, wanted=wanted)
+    if not has_nmodl(wanted):
+        return Library(None, wanted, {})
     try:
-        kept = cache_folder("mechanisms") if cache is None else Path(cache).expanduser().absolute()
-        final = kept / key[:32]
-        library = library_in(final)
-        if library is None:
-            kept.mkdir(parents=True, exist_ok=True)
-            with build_lock(kept):
-                library = library_in(final) or build_library(path, sources, final, site, flags)
-            _logger.info("%s: %d files are compiled, into %s", path, len(sources), library)
-        else:
-            _logger.info("%s: compiled before, in %s", path, library)
+        store = _Store.of(path, cache, flags)
+        sound, failed = store.without_known_failures(sources)
+        whole = store.library(sound)
+        if whole is not None and (leave_out or wanted.items() <= sound.items()):
+            _logger.info("%s: compiled before, in %s", path, whole)
+            return Library(whole, sound if leave_out else wanted, sound, failed)
+        if needs is not None and (known := {k: failed[k] for k in failed if k in wanted}):
+            said = "".join(f"\n  {name}, {why}" for name, why in known.items())
+            raise CompileError(f"{failure_head(path)}:{said}", known)
+        if not leave_out:
+            return Library(store.compiled(wanted), wanted, wanted)
+        while True:
+            try:
+                return Library(store.compiled(sound), sound, sound, failed)
+            except CompileError as error:
+                less = without(sound, error.files)
+                if not has_nmodl(less):
+                    raise
+                sound, failed = less, {**failed, **error.files}
     except OSError as error:
         raise MechanismError(
             f"Cannot keep compiled mechanisms: {error}. Set WSCALE_CACHE to a folder that can be "
             f"written (now {os.environ.get('WSCALE_CACHE', 'not set')})."
         ) from error
-    return library
+
+
+def is_compiled(folder: str | Path) -> bool:
+    """Whether all files of a folder that can be compiled are compiled already."""
+    path, sources, own = _inspect(folder)
+    if own is not None and _problem_of(own, path, sources) is None:
+        return True
+    try:
+        store = _Store.of(path, None, ())
+        return store.library(store.without_known_failures(sources)[0]) is not None
+    except OSError:
+        return False
+
+
+def failures_of(folder: str | Path) -> dict[str, str]:
+    """Return the files of a folder that are known not to compile, and why; nothing is compiled."""
+    try:
+        return failures_among(cache_folder("mechanisms"), sources_of(folder))
+    except OSError:
+        return {}
+
+
+def try_again(sources: Mapping[str, bytes]) -> None:
+    """Forget that files did not compile, so that they are tried again."""
+    with suppress(OSError):
+        forget_failures(cache_folder("mechanisms"), sources.values())
+
+
+def has_nmodl(sources: Iterable[str]) -> bool:
+    """Whether there is a .mod file among names of files."""
+    return any(name.endswith(".mod") for name in sources)
+
+
+def without(sources: Mapping[str, bytes], names: Collection[str]) -> dict[str, bytes]:
+    """Return sources without some of them."""
+    return {name: data for name, data in sources.items() if name not in names}
+
+
+@dataclass(frozen=True)
+class _Store:
+    """The cache, for what comes from one folder.
+
+    It holds libraries, and what is known not to compile.
+    """
+
+    folder: Path
+    cache: Path
+    site: Path
+    flags: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path, cache: str | Path | None, flags: Sequence[str]) -> _Store:
+        kept = cache_folder("mechanisms") if cache is None else Path(cache).expanduser().absolute()
+        return cls(folder, kept, site_packages(), tuple(flags))
+
+    def _place(self, sources: Mapping[str, bytes]) -> Path:
+        machine = (sys.platform, platform.machine())
+        version = neuron_version(self.site)
+        key = _digest(sources, version, str(self.site), *machine, *self.flags)
+        return self.cache / key[:32]
+
+    def library(self, sources: Mapping[str, bytes]) -> Path | None:
+        return library_in(self._place(sources))
+
+    def without_known_failures(
+        self, sources: Mapping[str, bytes]
+    ) -> tuple[dict[str, bytes], dict[str, str]]:
+        """Return sources without those that are known not to compile, and these with reasons."""
+        sound, failed = dict(sources), dict[str, str]()
+        while failure := known_failure(self.cache, self._place(sound).name):
+            less = without(sound, failure.files)
+            if not has_nmodl(less):
+                break
+            sound, failed = less, {**failed, **failure.files}
+        return sound, failed
+
+    def compiled(self, sources: Mapping[str, bytes]) -> Path:
+        """Return the library of sources; compile it where there is none."""
+        final, head = self._place(sources), failure_head(self.folder)
+
+        def found() -> Path | None:
+            failure = known_failure(self.cache, final.name)
+            if failure is not None:
+                raise CompileError(head + failure.text, failure.files)
+            return library_in(final)
+
+        library = found()
+        if library is not None:
+            _logger.info("%s: compiled before, in %s", self.folder, library)
+            return library
+        with build_lock(final):
+            library = found()
+            if library is None:
+                try:
+                    library = build_library(self.folder, sources, final, self.site, self.flags)
+                except CompileError as error:
+                    failure = Failure(str(error).removeprefix(head), error.files)
+                    keep_failure(self.cache, final.name, failure, sources)
+                    raise
+        count = sum(name.endswith(".mod") for name in sources)
+        _logger.info("%s: %d files are compiled, into %s", self.folder, count, library)
+        return library
 
 
 def _inspect(folder: str | Path) -> tuple[Path, dict[str, bytes], Path | None]:

@@ -10,13 +10,20 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wscale.errors import MechanismError, OtherMechanismsError
 from wscale.mechanisms.compiler import neuron_version, site_packages
-from wscale.mechanisms.library import compile_mechanisms, mechanisms_hash, sources_of
+from wscale.mechanisms.library import (
+    Library,
+    compile_mechanisms,
+    library_of,
+    mechanisms_hash,
+    sources_of,
+)
 from wscale.mechanisms.nmodl import listed, mechanism_names
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "import_neuron",
     "kind_of",
     "load_mechanisms",
+    "load_needed",
     "mechanisms_hash",
     "parameters_of",
     "sources_of",
@@ -33,7 +41,8 @@ __all__ = [
 # In a library: the paths of the sources that it was compiled from
 _INCLUDE_PATH = re.compile(rb":::realpath [^\n]*")
 
-_loaded: dict[Path, str] = {}  # the library that this process has loaded, if any: its folder
+# The libraries that this process has loaded, with their folders: none or one
+_loaded: dict[Path, tuple[str, Library]] = {}
 
 
 def import_neuron() -> Any:
@@ -69,7 +78,52 @@ def load_mechanisms(
         As for :func:`compile_mechanisms`; or this process holds other mechanisms already, one has
         the name of a mechanism of NEURON itself, or NEURON cannot load the library.
     """
-    library = compile_mechanisms(folder, cache=cache, flags=flags).resolve()
+    compiled = library_of(folder, cache=cache, flags=flags)
+    library = _load(folder, compiled)
+    assert library is not None  # a folder without .mod files and library is refused
+    return library
+
+
+def load_needed(folder: str | Path, needs: Collection[str] | None = None) -> None:
+    """Load what is needed of a mechanism folder into NEURON in this process.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As for :func:`compile_mechanisms`.
+    needs : collection of str, optional
+        Names of mechanisms; only these are compiled, with the files that theirs need. By default
+        all that compile.
+
+    Raises
+    ------
+    CompileError
+        A file that is needed does not compile.
+    MechanismError
+        As for :func:`load_mechanisms`.
+    """
+    held = [library for _, library in _loaded.values()]
+    compiled = library_of(folder, needs, leave_out=needs is None, held=held)
+    if needs is not None and compiled.path is not None and not _resolves(compiled.path):
+        # C code that refers to another file in a way that was not seen: take all files
+        compiled = library_of(folder, leave_out=True)
+    _load(folder, compiled)
+
+
+def _resolves(library: Path) -> bool:
+    """Whether all symbols of a library are there."""
+    import_neuron()
+    try:
+        ctypes.CDLL(str(library))
+    except OSError:
+        return False
+    return True
+
+
+def _load(folder: str | Path, compiled: Library) -> Path | None:
+    if compiled.path is None:
+        return None
+    library = compiled.path.resolve()
     if library in _loaded:
         return library
     h = import_neuron()
@@ -84,8 +138,9 @@ def load_mechanisms(
     if _loaded:
         raise OtherMechanismsError(
             f"Cannot load the mechanisms of {folder}: this process has loaded those of "
-            f"{listed(_loaded.values())}, and NEURON cannot unload them. A process holds one set; "
-            f"use a fresh process for another, or for files that were edited since."
+            f"{listed(folder for folder, _ in _loaded.values())}, and NEURON cannot unload them. "
+            f"A process holds one set; use a fresh process for another, or for files that were "
+            f"edited since."
         )
     if others:
         raise MechanismError(_refusal(folder, others))
@@ -106,7 +161,7 @@ def load_mechanisms(
         ) from error
     if not loaded:
         raise MechanismError(f"NEURON cannot load {library}: not a library of mechanisms.")
-    _loaded[library] = str(folder)
+    _loaded[library] = (str(folder), replace(compiled, path=library))
     return library
 
 

@@ -10,7 +10,15 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["MAKE_ERROR", "explain_failure", "failed_files", "listed", "mechanism_names"]
+__all__ = [
+    "MAKE_ERROR",
+    "compiler_command",
+    "explain_failure",
+    "failed_files",
+    "failure_head",
+    "listed",
+    "mechanism_names",
+]
 
 # NMODL, as found in .mod files and in compiled libraries, which hold the text of theirs
 _COMMENT = re.compile(rb"\bCOMMENT\b.*?\bENDCOMMENT\b|[:?][^\n]*", re.DOTALL)
@@ -35,9 +43,19 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(ordered[:8]) + more
 
 
+def compiler_command() -> list[str]:
+    """Return the C++ compiler that nrnivmodl runs, with its options."""
+    return shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")
+
+
+def failure_head(folder: Path) -> str:
+    """Return how a message about a folder that does not compile begins."""
+    return f"Cannot compile the mechanisms in {folder}"
+
+
 def explain_failure(folder: Path, sources: Mapping[str, bytes], output: str) -> str:
     """Say what nrnivmodl failed on: files and lines, or the tools that are missing."""
-    head = f"Cannot compile the mechanisms in {folder}"
+    head = failure_head(folder)
     texts = {name: data.decode("latin-1").splitlines() for name, data in sources.items()}
     problems = []
     for name, line, reason in _problems(texts, output.splitlines()):
@@ -48,8 +66,11 @@ def explain_failure(folder: Path, sources: Mapping[str, bytes], output: str) -> 
         guide = re.search(r"error: .*(https://\S+porting_mechanisms\S+)", output, re.DOTALL)
         note = [f"If these files work with NEURON 8, see {guide[1]}"] if guide else []
         return "\n  ".join([f"{head}:", *dict.fromkeys(problems), *note])
-    cxx = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")[0]
-    missing = [tool for tool in (cxx, "make", "bash", "perl") if shutil.which(tool) is None]
+    missing = [
+        tool
+        for tool in (compiler_command()[0], "make", "bash", "perl")
+        if shutil.which(tool) is None
+    ]
     remedy = (
         "Needed are a C++ compiler, make, bash and perl (Debian/Ubuntu: apt install g++ make; "
         "macOS: xcode-select --install; conda: conda install cxx-compiler make)."

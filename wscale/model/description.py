@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from wscale._util.text import kinds
 from wscale.errors import ModelError, option
 from wscale.mechanisms.library import mechanisms_hash
 
-__all__ = ["STIM", "ModelDescription", "soma_of"]
+__all__ = ["ALL", "STIM", "ModelDescription", "soma_of"]
 
 STIM = "NetStim1"
+ALL = ("*",)  # of a model's `needs`: all mechanisms, as was asked for
 
 # cfg entries that say where output goes or how much is printed, not what is simulated
 _OUTPUT_KEYS = (
@@ -54,6 +55,9 @@ class ModelDescription:
         Name of the synapse group, where there are several.
     searched : tuple of str
         The NMODL folders that were given, for messages.
+    needs : tuple of str or None
+        Which mechanisms of ``mod`` are compiled and loaded; None: all that compile. It does not
+        belong to the content. See :func:`wscale.model.needs.share_mechanisms`.
     """
 
     cell: str
@@ -63,6 +67,12 @@ class ModelDescription:
     notices: tuple[str, ...] = ()
     group: str = ""
     searched: tuple[str, ...] = ()
+    needs: tuple[str, ...] | None = field(default=None, compare=False)
+
+    @property
+    def loaded(self) -> tuple[str, ...] | None:
+        """Names of the mechanisms of ``mod`` to load; None: all that compile."""
+        return None if self.needs == ALL else self.needs
 
     @property
     def label(self) -> str:

@@ -7,18 +7,22 @@ folder's code does, and what comes back is plain data.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from wscale._util.plain import choose_cell, to_plain
 from wscale.cells.user_code import run_user_code
 from wscale.errors import ModelError, WscaleError
-from wscale.mechanisms.folders import prepare_folders
+from wscale.mechanisms.folders import choose_folders, prepare_folders
+from wscale.mechanisms.library import is_compiled, library_of
 
 __all__ = ["read_folder"]
+
+_IMPORTS_NEURON = re.compile(r"\b(?:from|import)\s+neuron\b|load_mechanisms")
 
 
 def read_folder(
@@ -29,12 +33,14 @@ def read_folder(
     mod_exclude: Sequence[str] = (),
     *,
     replaced: bool = False,
+    mod_all: bool = False,
+    recompile: bool = False,
 ) -> dict[str, Any]:
     """Run a folder's cfg.py and netParams.py and return what they define.
 
     Parameters
     ----------
-    folder, cell, overrides, mod, mod_exclude
+    folder, cell, overrides, mod, mod_exclude, mod_all, recompile
         As in :meth:`wscale.Model.from_folder`.
     replaced : bool
         Another cell comes in the place of the folder's, so that none is looked for.
@@ -49,6 +55,11 @@ def read_folder(
     ------
     ModelError, ConfigError, MechanismError
         What is wrong in the folder, with the line of its code where it failed.
+
+    Notes
+    -----
+    Mechanisms are compiled only if the code uses NEURON itself, such as by importing a cell of
+    hoc; then the code is run a second time.
     """
     root = Path(folder).resolve()
     for name in ("cfg.py", "netParams.py"):
@@ -61,27 +72,87 @@ def read_folder(
         folders: list[str | Path] = [root / "mod"] if (root / "mod").is_dir() else []
     else:
         folders = [mod] if isinstance(mod, str | Path) else list(mod)
-    prepared = prepare_folders(folders, mod_exclude) if folders else None
+    chosen, loads = None, False
+    if folders:
+        prepare = prepare_folders if mod_all else choose_folders
+        chosen = prepare(folders, mod_exclude, recompile=recompile)
+        loads = mod_all or is_compiled(chosen.folder)
     request = {
         "cell": cell,
         "replaced": replaced,
         "overrides": {key: to_plain(value, key) for key, value in (overrides or {}).items()},
-        "mod": None if prepared is None else prepared.folder,
+        "mod": chosen.folder if chosen is not None and loads else None,
+        "lacks": chosen is not None and not loads,
     }
     answer = run_user_code(_answer, request, root, root, "netParams")
-    answer["searched"] = [] if prepared is None else list(prepared.searched)
-    answer["notices"] = [] if prepared is None else list(prepared.notices)
+    if answer.get("again") and chosen is not None:
+        library_of(chosen.folder, leave_out=True)  # here, where the user sees it
+        request.update(mod=chosen.folder, lacks=False)
+        answer = run_user_code(_answer, request, root, root, "netParams")
+    answer["mod"] = None if chosen is None else chosen.folder
+    answer["searched"] = [] if chosen is None else list(chosen.searched)
+    answer["notices"] = [] if chosen is None else list(chosen.notices)
     return answer
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Child side: import cfg, set what is overridden, import netParams, make both plain."""
-    from wscale.mechanisms.loading import load_mechanisms
-    from wscale.model.cfg import apply_overrides
+    """Child side: import cfg, set what is overridden, import netParams, make both plain.
+
+    Where mechanisms are not loaded and the code uses NEURON, the answer is to load them first.
+    """
+    from wscale.mechanisms.loading import load_needed
 
     sys.path.insert(0, str(Path.cwd()))
     if request["mod"] is not None:
-        load_mechanisms(request["mod"])
+        load_needed(request["mod"])
+    uses_neuron = _watch() if request["lacks"] else lambda: False
+    try:
+        answer = _read(request)
+    except Exception:
+        if uses_neuron():
+            return {"again": True}
+        raise
+    return {"again": True} if uses_neuron() else answer
+
+
+def _watch() -> Callable[[], bool]:
+    """Return a function that says whether code which was run since then has used NEURON."""
+    import netpyne.conversion
+    from netpyne import specs  # noqa: F401  # with all that it imports
+
+    before, imported = set(sys.modules), []
+
+    def noted(name: str) -> Callable[..., Any]:
+        original = getattr(netpyne.conversion, name)
+
+        def note(*args: Any, **kwargs: Any) -> Any:
+            imported.append(name)
+            return original(*args, **kwargs)
+
+        return note
+
+    for name in vars(netpyne.conversion).copy():
+        if name.startswith("importCell"):
+            setattr(netpyne.conversion, name, noted(name))
+
+    def uses_neuron() -> bool:
+        from neuron import h
+
+        new = [sys.modules[name] for name in set(sys.modules) - before if name in sys.modules]
+        files = {str(getattr(module, "__file__", None) or "") for module in new}
+        code = [Path(file) for file in files if file.endswith(".py")]
+        return (
+            bool(imported)
+            or any(True for _ in h.allsec())
+            or any(_IMPORTS_NEURON.search(file.read_text("latin-1")) for file in code)
+        )
+
+    return uses_neuron
+
+
+def _read(request: dict[str, Any]) -> dict[str, Any]:
+    from wscale.model.cfg import apply_overrides
+
     cfg = _import("cfg")
     cell, overrides = request["cell"], request["overrides"]
     if cell is not None and hasattr(cfg, "cell"):
@@ -91,7 +162,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     net = to_plain(vars(_import("netParams")), "netParams")
     replaced = request["replaced"]
     label = None if replaced else choose_cell(getattr(cfg, "cell", cell), net["cellParams"])
-    return {"cell": label, "net": net, "cfg": to_plain(vars(cfg), "cfg"), "mod": request["mod"]}
+    return {"cell": label, "net": net, "cfg": to_plain(vars(cfg), "cfg")}
 
 
 def _import(name: str) -> Any:

@@ -13,10 +13,10 @@ from wscale._util.plain import choose_cell, some, to_plain
 from wscale.cells.cell_file import CellFile, CellRule
 from wscale.cells.cell_rule_checks import check_rule, check_sections
 from wscale.errors import MechanismError
-from wscale.mechanisms.folders import gather, prepare_folders
+from wscale.mechanisms.folders import choose_folders, gather, prepare_folders
 from wscale.mechanisms.library import sources_of
 from wscale.model.checks import check_configuration, check_network, check_shape
-from wscale.model.description import ModelDescription
+from wscale.model.description import ALL, ModelDescription
 from wscale.model.folder import read_folder
 from wscale.model.notices import remarks, unused_globals
 
@@ -47,6 +47,9 @@ class Model(ModelDescription):
         Name of the synapse group, where there are several.
     searched : tuple of str
         The NMODL folders that were given, for messages.
+    needs : tuple of str or None
+        Which mechanisms of ``mod`` are compiled and loaded; None: all that compile. It does not
+        belong to the content.
 
     Examples
     --------
@@ -69,6 +72,9 @@ class Model(ModelDescription):
         mod: str | Path | Sequence[str | Path] | None = None,
         mod_exclude: Sequence[str] = (),
         cell_file: CellFile | None = None,
+        *,
+        mod_all: bool = False,
+        recompile: bool = False,
     ) -> Model:
         """Read a model folder: a ``cfg.py`` and a ``netParams.py`` in NetPyNE's conventions.
 
@@ -86,11 +92,16 @@ class Model(ModelDescription):
         mod : path or sequence of path, optional
             NMODL folders; by default the folder's ``mod``, where it exists.
         mod_exclude : sequence of str
-            Files there to leave out: names or shell-style patterns. A file that does not compile
-            is left out with a notice.
+            Files there to leave out: names or shell-style patterns.
         cell_file : CellFile, optional
             A cell that takes the place of the folder's, under the label ``cell``; how many rules
             the folder has does not matter then.
+        mod_all : bool
+            Compile all NMODL files; one that does not compile is left out with a notice. By
+            default only those are compiled that the cell and its synapses need, once it is
+            simulated; or all, if the folder's code uses NEURON itself.
+        recompile : bool
+            Try again what did not compile in an earlier run.
 
         Raises
         ------
@@ -99,16 +110,28 @@ class Model(ModelDescription):
         """
         given, replaced = dict(overrides or {}), cell_file is not None
         own = None if replaced else cell
-        content = read_folder(folder, own, given, mod, mod_exclude, replaced=replaced)
+        content = read_folder(
+            folder,
+            own,
+            given,
+            mod,
+            mod_exclude,
+            replaced=replaced,
+            mod_all=mod_all,
+            recompile=recompile,
+        )
         label, net, cfg, lib = (content[part] for part in ("cell", "net", "cfg", "mod"))
         searched = tuple(content["searched"])
         if cell_file is not None:
+            beside = Path(cell_file.path).expanduser().parent / "mod"
+            if recompile and lib is None and beside.is_dir():
+                choose_folders([beside], recompile=True)
             bare = cls(cell or cell_file.label, net, cfg, lib, searched=searched)
-            model = bare.with_cell(bare.cell, cell_file.read(lib))
+            model = bare.with_cell(bare.cell, cell_file.read(lib), mod_all=mod_all)
         else:
             model = replace(cls._checked(label, net, cfg, lib), searched=searched)
-        notices = dict.fromkeys((*content["notices"], *model.notices))
-        return replace(model, notices=tuple(notices))
+        notices = tuple(dict.fromkeys((*content["notices"], *model.notices)))
+        return replace(model, notices=notices, needs=ALL if mod_all else None)
 
     @classmethod
     def from_netpyne(
@@ -172,9 +195,15 @@ class Model(ModelDescription):
     def _changed(self, net: dict[str, Any], group: str, *, rule_checked: bool) -> Model:
         changed = self._checked(self.cell, net, self.cfg, self.mod, rule_checked=rule_checked)
         notices = tuple(dict.fromkeys(self.notices + changed.notices))
-        return replace(changed, notices=notices, group=group, searched=self.searched)
+        return replace(
+            changed,
+            notices=notices,
+            group=group,
+            searched=self.searched,
+            needs=ALL if self.needs == ALL else None,
+        )
 
-    def with_cell(self, label: str, cell: CellRule) -> Model:
+    def with_cell(self, label: str, cell: CellRule, *, mod_all: bool = False) -> Model:
         """Return this model with another cell in its place, under a label; checked.
 
         Parameters
@@ -183,6 +212,8 @@ class Model(ModelDescription):
             Label of the cell.
         cell : CellRule
             What :func:`wscale.read_cell` returns.
+        mod_all : bool
+            Compile all NMODL files that the cell brings, see :meth:`from_folder`.
         """
         net = deepcopy(self.net)
         rule = deepcopy(cell.rule)
@@ -195,7 +226,7 @@ class Model(ModelDescription):
         left_out: tuple[str, ...] = ()
         if cell.mod is not None:
             folders = [cell.mod] if self.mod is None else [self.mod, cell.mod]
-            prepared = prepare_folders(folders)
+            prepared = (prepare_folders if mod_all else choose_folders)(folders)
             own = replace(own, mod=prepared.folder, searched=(*self.searched, cell.mod))
             left_out = prepared.notices
         changed = own._changed(net, self.group, rule_checked=cell.is_as_read)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wscale.measurement.epsp import FloatArray
-from wscale.mechanisms.loading import import_neuron, load_mechanisms
+from wscale.mechanisms.loading import import_neuron, load_needed
 from wscale.model.model import Model
 from wscale.model.sites import Site
 from wscale.simulation.rig import release_rig
@@ -38,7 +38,7 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
         The somatic potential from time 0 to ``cfg.duration``, every ``cfg.recordStep``.
     """
     if model.mod is not None:
-        load_mechanisms(model.mod)
+        load_needed(model.mod, model.loaded)
     release_rig()
     sim, put_back = claim_netpyne(), keep_globals(import_neuron())
     from netpyne import specs

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from wscale.errors import ModelError, closest, option
+from wscale.errors import ModelError, closest
 from wscale.mechanisms.loading import available_mechanisms, kind_of, parameters_of
 from wscale.model.checks import NETPYNE_KEYS
 from wscale.model.model import Model
+from wscale.model.needs import POINT, SYN_MECH, not_found, users_of
 
 __all__ = ["check_mechanisms"]
 
 
-_POINT = "point process "
-
-
-_SYNMECH = "synMech "  # what uses a mechanism: a section, or a synMech of this label
-
-
 def check_mechanisms(model: Model) -> None:
     """Name missing mechanisms and parameters; NetPyNE would only print, and build without them."""
-    needed: dict[str, list[str]] = {}
-    for name, sec in model.rule["secs"].items():
-        for mechanism in sec.get("mechs", {}):
-            needed.setdefault(mechanism, []).append(name)
-        for label, point in sec.get("pointps", {}).items():
-            needed.setdefault(str(point.get("mod")), []).append(f"{_POINT}{label} in {name}")
-    for label in model.syn_mechs:
-        needed.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"{_SYNMECH}{label}")
-    available = available_mechanisms()
-    missing = {name: users for name, users in needed.items() if name not in available}
+    needed = users_of(model)
+    missing = needed.keys() - set(available_mechanisms())
     if missing:
-        searched = ", ".join(model.searched) or model.mod or "no NMODL folder"
-        left_out = "".join(f"\n  {text}" for text in model.notices if ": left out" in text)
-        listed = "; ".join(
-            f"{name} (needed by {', '.join(users[:3])}{' ...' if len(users) > 3 else ''})"
-            for name, users in sorted(missing.items())
-        )
-        raise ModelError(
-            f"{model.cell}: mechanisms not found: {listed}. Searched: {searched} and NEURON's own; "
-            f"add the .mod files or name their folder with {option('mod')}{left_out}"
-        )
+        raise not_found(model, missing)
     for name, users in needed.items():
         _check_kind(model, name, users)
     _check_parameters(model)
@@ -46,8 +24,8 @@ def check_mechanisms(model: Model) -> None:
 
 def _check_kind(model: Model, mechanism: str, users: list[str]) -> None:
     """Refuse a density mechanism as a synapse, and a point process as a density mechanism."""
-    synapses = [user for user in users if user.startswith(_SYNMECH)]
-    points = [user for user in users if user.startswith(_POINT)]
+    synapses = [user for user in users if user.startswith(SYN_MECH)]
+    points = [user for user in users if user.startswith(POINT)]
     kind = kind_of(mechanism)
     if synapses and kind != "synapse":
         raise ModelError(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wscale.errors import OtherMechanismsError, SelectionError, WscaleError
+from wscale.errors import CompileError, OtherMechanismsError, SelectionError, WscaleError
 from wscale.measurement.epsp import FloatArray, Protocol, Response, measure
-from wscale.mechanisms.loading import load_mechanisms
+from wscale.mechanisms.loading import load_needed
 from wscale.model.checks import check_window
 from wscale.model.model import Model
+from wscale.model.needs import check_declared, does_not_compile
 from wscale.model.sites import Site
 from wscale.parallel.sandbox import timed
 from wscale.simulation.mechanism_checks import check_mechanisms
@@ -285,12 +286,15 @@ def preflight(model: Model) -> WscaleError | None:
         This process holds those of an earlier model; a worker is then started anew.
     """
     try:
+        check_declared(model)  # before NEURON is imported
         import_netpyne()
         if model.mod is not None:
-            load_mechanisms(model.mod)
+            load_needed(model.mod, model.loaded)
         check_mechanisms(model)
     except OtherMechanismsError:
         raise
+    except CompileError as error:
+        return does_not_compile(model, error)
     except WscaleError as error:
         return error
     return None
