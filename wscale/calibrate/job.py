@@ -14,6 +14,7 @@ from wscale.calibrate.reading import load_models
 from wscale.calibrate.settings import SearchSettings
 from wscale.calibrate.writer import ResultsFolder
 from wscale.model.model import Model
+from wscale.model.needs import share_mechanisms
 from wscale.model.synapses import with_synapses
 from wscale.parallel.chains import Backend
 from wscale.parallel.pool import backend_for
@@ -213,6 +214,9 @@ class _Job:
         runs = _by_group(self.settings, load_models(self.settings))
         for text in dict.fromkeys(n for _, cells in runs for c in cells for n in c.notices):
             self.listener.notice(text)
+        # All groups at once, so that the workers' one library serves them all
+        shared = iter(share_mechanisms([c for _, cells in runs for c in cells], compile_now=False))
+        runs = [(own, [next(shared) for _ in cells]) for own, cells in runs]
         searches = [(own, _planned(own, cells, self.method)) for own, cells in runs]
         for _, search in searches:
             for cell in search.cells:

@@ -14,6 +14,7 @@ from wscale.inspection.membrane import MembraneRun
 from wscale.measurement.epsp import Protocol
 from wscale.model.checks import check_window
 from wscale.model.model import Model
+from wscale.model.needs import share_mechanisms
 from wscale.model.sites import Site, list_sites, number_of_segments, path_distance_um
 from wscale.parallel.pool import LocalBackend, number_of_jobs
 from wscale.simulation.rig import preflight, release_rig
@@ -196,7 +197,11 @@ def inspect_cell(
     check_window(model, protocol)
     found = _describe(model, protocol, weights, number_of_jobs(n_jobs))
     if not found.problems:
-        (found,) = LocalBackend(1).map(_measured, [(model, protocol, found)])
+        try:
+            [shared] = share_mechanisms([model])
+        except WscaleError as error:
+            return dataclasses.replace(found, problems=(f"cannot be simulated: {error}",))
+        [found] = LocalBackend(1).map(_measured, [(shared, protocol, found)])
     return found
 
 

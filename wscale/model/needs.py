@@ -181,7 +181,8 @@ def share_mechanisms(models: Sequence[Model], *, compile_now: bool = True) -> li
     for model in models:
         if model.mod is not None:
             found = needs.setdefault(model.mod, set())
-            found.update(ALL if model.needs == ALL else needed_mechanisms(model))
+            found.update(model.needs or ())
+            found.update(() if model.needs == ALL else needed_mechanisms(model))
     shared = []
     for model in models:
         if model.mod is not None:

@@ -15,10 +15,11 @@ from wscale.errors import SelectionError
 from wscale.measurement.epsp import Protocol
 from wscale.model.checks import check_tolerance, check_window
 from wscale.model.model import Model
+from wscale.model.needs import share_mechanisms
 from wscale.model.sites import Locations, list_sites, number_of_segments
 from wscale.model.targets import Targets
 from wscale.parallel.chains import Backend, Chain
-from wscale.parallel.pool import backend_for
+from wscale.parallel.pool import LocalBackend, backend_for
 from wscale.results.journal import Journal, Journals
 from wscale.search.cell import SearchCell, SiteWork
 from wscale.search.identity import run_identity
@@ -208,13 +209,21 @@ def run(
             len(unfinished),
         )
         if unfinished:
-            check_in_workers([cell.model for cell in unfinished], backend)
+            models = share_mechanisms(
+                [cell.model for cell in unfinished], compile_now=isinstance(backend, LocalBackend)
+            )
+            check_in_workers(models, backend)
+            ready = {model.content_hash: model for model in models}
+            cells = [
+                replace(cell, model=ready.get(cell.model.content_hash, cell.model))
+                for cell in search.cells
+            ]
 
             def sync() -> None:
                 for journal in kept:
                     journal.sync()
 
-            found_now: Any = backend.search(_batches(search, parts), sync)
+            found_now: Any = backend.search(_batches(search, cells, parts), sync)
             with closing(found_now):  # also if keeping or showing a part fails: workers end
                 for number, part in found_now:
                     if kept:
@@ -239,7 +248,7 @@ def run_search(
 
 
 def _batches(
-    search: Search[Part, Any], parts: Sequence[Mapping[int, Part]]
+    search: Search[Part, Any], cells: Sequence[SearchCell], parts: Sequence[Mapping[int, Part]]
 ) -> list[tuple[Chain, ...]]:
     """Return the chains that are left, the cells with most work first.
 
@@ -247,7 +256,7 @@ def _batches(
     where enough is left for it.
     """
     batches = []
-    for number, (cell, found) in enumerate(zip(search.cells, parts, strict=True)):
+    for number, (cell, found) in enumerate(zip(cells, parts, strict=True)):
         left = [
             (
                 tuple(found[i] for i in chain if i in found),

@@ -274,6 +274,9 @@ def release_rig() -> None:
         _current = None
 
 
+_sound: set[tuple[str, tuple[str, ...] | None]] = set()  # models that passed in this process
+
+
 def preflight(model: Model) -> WscaleError | None:
     """Load a model's mechanisms and look for what the cell needs; return what is wrong.
 
@@ -285,6 +288,9 @@ def preflight(model: Model) -> WscaleError | None:
     OtherMechanismsError
         This process holds those of an earlier model; a worker is then started anew.
     """
+    this = (model.content_hash, model.loaded)
+    if this in _sound:
+        return None
     try:
         check_declared(model)  # before NEURON is imported
         import_netpyne()
@@ -297,4 +303,5 @@ def preflight(model: Model) -> WscaleError | None:
         return does_not_compile(model, error)
     except WscaleError as error:
         return error
+    _sound.add(this)
     return None
