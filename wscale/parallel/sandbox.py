@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import faulthandler
 import fcntl
+import importlib
 import logging
 import math
 import multiprocessing
@@ -247,6 +248,8 @@ def _serve(
     _watched = watched
     _end_with_parent(preloaded)
     sys.argv[1:] = []
+    if preloaded:
+        importlib.import_module(_PRELOAD)  # is there in a fork
     logging.getLogger("wscale").setLevel(logging.WARNING)
     code, used = _NOT_SERVED, False
     try:

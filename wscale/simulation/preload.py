@@ -6,6 +6,7 @@ fork, so the libraries that would start one are told not to.
 
 import gc
 import os
+import threading
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
@@ -16,6 +17,10 @@ try:
     from wscale.simulation.session import import_netpyne
 
     import_netpyne()
+    # NetPyNE's progress bars would leave a semaphore behind when a process is ended
+    from tqdm import tqdm
+
+    tqdm.set_lock(threading.RLock())
 except Exception:
     pass
 
