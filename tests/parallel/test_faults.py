@@ -146,7 +146,7 @@ def test_workers_end_with_a_main_process_that_is_killed(begin, tmp_path):
 
 
 def test_a_second_run_is_refused_while_the_first_lives(begin, tmp_path):
-    run, lock = begin(*SLOW), tmp_path / "out" / ".lock"
+    run, lock = begin(*SLOW), tmp_path / "out" / ".run.json"
     wait_for(lambda: lock.exists() and lock.read_text(), "lock")
     second = begin(*SLOW)
     assert second.end() == 2

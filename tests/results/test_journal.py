@@ -420,9 +420,9 @@ def test_a_second_run_is_refused_while_the_first_lives_and_a_dead_one_is_no_hind
         Journals(tmp_path).__enter__()
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert str(holder.pid) in (tmp_path / ".lock").read_text()  # it could not tidy up
+    assert str(holder.pid) in (tmp_path / ".run.json").read_text()  # it could not tidy up
     with Journals(tmp_path):
-        assert str(os.getpid()) in (tmp_path / ".lock").read_text()
+        assert str(os.getpid()) in (tmp_path / ".run.json").read_text()
         with pytest.raises(ConfigError, match="in use by another run"):
             Journals(tmp_path).__enter__()
     with run_lock(tmp_path):

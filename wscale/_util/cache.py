@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wscale._util.announce import waits
 
-__all__ = ["cache_folder", "locked"]
+__all__ = ["cache_folder", "has_locks", "locked"]
 
 _POLL_s = 0.05
 
@@ -61,7 +61,7 @@ def locked(file: Path, waiting: Callable[[float], None] | None = None) -> Iterat
     Signals are handled while this waits, and :func:`wscale._util.announce.cancel_waits` ends it in
     other threads.
     """
-    if not _has_locks(file):
+    if not has_locks(file):
         yield False
         return
     from filelock import FileLock, Timeout
@@ -77,7 +77,7 @@ def locked(file: Path, waiting: Callable[[float], None] | None = None) -> Iterat
         lock.release()
 
 
-def _has_locks(file: Path) -> bool:
+def has_locks(file: Path) -> bool:
     """Whether a file can be locked; filelock may wait for ever where it cannot."""
     with file.open("a") as stream:
         try:

@@ -12,21 +12,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from wscale._util.cache import has_locks
 from wscale.errors import ConfigError, option
 
 __all__ = ["run_lock"]
 
-_LONGEST = 1000  # of the file, bytes
 # A run that has just taken the lock writes who it is within this time, s
 _TO_WRITE_s = 0.5
 
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold a results folder; refuse where another run holds it.
+    """Hold a results folder; refuse if another run holds it.
 
     The lock is the system's, on the file ``.lock``: it ends with the process, however that ends.
-    On a file system without locks, what the file says decides: a run lives if its process does.
+    ``.run.json`` says who holds it; on a file system without locks, that decides: a run lives if
+    its process does.
 
     Parameters
     ----------
@@ -38,51 +41,41 @@ def run_lock(folder: Path) -> Iterator[None]:
     ConfigError
         Another run is at work there, or the folder cannot be written.
     """
-    path = folder / ".lock"
+    who, lock = folder / ".run.json", FileLock(folder / ".lock")
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if has_locks(folder / ".lock"):
+            lock.acquire(timeout=0.2, poll_interval=0.02)  # another may be trying whether it can
+        elif _lives(_read(who)):
+            raise Timeout(str(who))
+    except Timeout:
+        raise ConfigError(
+            f"results folder {folder} is in use by another run{_described(who)}; wait for it, "
+            f"end it, or choose another folder with {option('out')}"
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"results folder {folder} cannot be written: {error.strerror}; choose another with "
             f"{option('out')}"
         ) from error
+    own = os.getpid()
+    holder = {
+        "pid": own,
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": _start_of(own),
+    }
+    with suppress(OSError):  # on a full disk the lock holds all the same
+        who.write_text(json.dumps(holder))
     try:
-        if not _take(file):
-            raise ConfigError(
-                f"results folder {folder} is in use by another run{_described(file)}; wait for it, "
-                f"end it, or choose another folder with {option('out')}"
-            )
-        own = os.getpid()
-        who = {
-            "pid": own,
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "started": _start_of(own),
-        }
-        _write(file, json.dumps(who).encode())
-        try:
-            yield
-        finally:
-            _write(file, b"")
+        yield
     finally:
-        os.close(file)
-
-
-def _take(file: int) -> bool:
-    """Take the lock; False where another run has it."""
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        return not _lives(_read(file))
-    return True
+        with suppress(OSError):
+            who.unlink()
+        lock.release()
 
 
 def _lives(holder: dict[str, Any]) -> bool:
-    """Whether the process of a lock's file is there; on another host it may be."""
+    """Whether the process that holds a folder is there; on another host it may be."""
     if not holder:
         return False
     if holder.get("host") != socket.gethostname():
@@ -105,10 +98,10 @@ def _start_of(pid: int) -> str | None:
         return None
 
 
-def _described(file: int) -> str:
+def _described(who: Path) -> str:
     """Return in words who holds the lock."""
     until = time.monotonic() + _TO_WRITE_s
-    while not (holder := _read(file)) and time.monotonic() < until:
+    while not (holder := _read(who)) and time.monotonic() < until:
         time.sleep(0.02)
     if not holder:
         return ""
@@ -117,15 +110,9 @@ def _described(file: int) -> str:
     )
 
 
-def _read(file: int) -> dict[str, Any]:
+def _read(who: Path) -> dict[str, Any]:
     try:
-        holder = json.loads(os.pread(file, _LONGEST, 0))
+        holder = json.loads(who.read_bytes())
     except (OSError, ValueError):
         return {}
     return holder if isinstance(holder, dict) else {}
-
-
-def _write(file: int, content: bytes) -> None:
-    with suppress(OSError):  # on a full disk the lock holds all the same
-        os.ftruncate(file, 0)
-        os.pwrite(file, content, 0)
