@@ -51,7 +51,7 @@ def test_a_label_that_is_no_name(tmp_path):
 
 
 def test_a_name_becomes_a_label_and_commands_are_quoted(tmp_path, repo):
-    rule = (repo / "wscale" / "template" / "cells" / "MyCell.json").read_text()
+    rule = (repo / "wscale" / "scaffold" / "template" / "cells" / "MyCell.json").read_text()
     (tmp_path / "my-cell.json").write_text(rule)
     done = wscale("new", "my ö", "--cell-file", "my-cell.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
