@@ -79,7 +79,7 @@ def test_umask_is_left_as_it_was(tmp_path, umask):
 def test_old_file_stays_where_the_disk_is_full(tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes(OLD)
-    message = r"a.json cannot be written: File too large; choose .*-"
+    message = r"a.json cannot be written: File too large; choose .*`out` or make room"
     with pytest.raises(ConfigError, match=message), full_disk():
         write_atomically(path, NEW)
     assert path.read_bytes() == OLD
