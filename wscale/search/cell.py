@@ -12,7 +12,7 @@ from wscale.mechanisms.loading import import_neuron
 from wscale.model.model import Model
 from wscale.model.sites import Site
 from wscale.parallel.sandbox import timed
-from wscale.simulation.rig import preflight, rig_for
+from wscale.simulation.rig import load, rig_for
 
 __all__ = ["SearchCell", "SiteWork"]
 
@@ -64,9 +64,7 @@ class SiteWork:
         """Build the cell and settle it; return why that is not possible (in a worker)."""
         cell = self.cell
         try:
-            problem = preflight(cell.model)  # loads mechanisms, which takes no trial's time
-            if problem is not None:
-                raise problem
+            load(cell.model)
             with timed(preparation=True):
                 rig_for(cell.model, cell.sites, cell.protocol)
         except (MemoryError, OSError, OtherMechanismsError):  # of this process; another does better

@@ -19,7 +19,7 @@ from wscale.simulation.mechanism_checks import check_mechanisms
 from wscale.simulation.session import import_netpyne
 from wscale.simulation.settled_cell import Preparation
 
-__all__ = ["Rig", "preflight", "release_rig", "rig_for"]
+__all__ = ["Rig", "load", "preflight", "release_rig", "rig_for"]
 
 # By how much the response must have fallen from its peak before the rest is looked at
 _FALL = {"peak": 0.01, "half": 0.5}
@@ -274,7 +274,11 @@ def release_rig() -> None:
         _current = None
 
 
-_sound: set[tuple[str, tuple[str, ...] | None]] = set()  # models that passed in this process
+def load(model: Model) -> None:
+    """Import NetPyNE and load a model's mechanisms, which takes no trial's time."""
+    import_netpyne()
+    if model.mod is not None:
+        load_needed(model.mod, model.loaded)
 
 
 def preflight(model: Model) -> WscaleError | None:
@@ -288,14 +292,9 @@ def preflight(model: Model) -> WscaleError | None:
     OtherMechanismsError
         This process holds those of an earlier model; a worker is then started anew.
     """
-    this = (model.content_hash, model.loaded)
-    if this in _sound:
-        return None
     try:
         check_declared(model)  # before NEURON is imported
-        import_netpyne()
-        if model.mod is not None:
-            load_needed(model.mod, model.loaded)
+        load(model)
         check_mechanisms(model)
     except OtherMechanismsError:
         raise
@@ -303,5 +302,4 @@ def preflight(model: Model) -> WscaleError | None:
         return does_not_compile(model, error)
     except WscaleError as error:
         return error
-    _sound.add(this)
     return None
