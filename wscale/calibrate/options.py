@@ -62,6 +62,10 @@ class Option:
         return self.help[0].lower() + self.help[1:]
 
 
+def _flag(name: str, flags: str, text: str, panel: str | None) -> Option:
+    return Option(name, flags, None, text, panel=panel, type=bool, default=False)
+
+
 def values_of(options: tuple[Option, ...], given: dict[str, Any]) -> dict[str, Any]:
     """Return parameters for what a command line has given, without what it has not.
 
@@ -208,23 +212,14 @@ MOD_EXCLUDE = Option(
     _CELL,
     list[str] | None,
 )
-MOD_ALL = Option(
+MOD_ALL = _flag(
     "mod_all",
     "--mod-all",
-    None,
     "Compile all NMODL files, not only those that the cell and its synapses need",
-    panel=_CELL,
-    type=bool,
-    default=False,
+    _CELL,
 )
-RECOMPILE = Option(
-    "recompile",
-    "--recompile",
-    None,
-    "Try again to compile files that failed before",
-    panel=_CELL,
-    type=bool,
-    default=False,
+RECOMPILE = _flag(
+    "recompile", "--recompile", "Try again to compile files that failed before", _CELL
 )
 CELL_FROM_FILE = (CELL_FILE, CELL_CLASS, CELL_ARGS, BIOPHYSICS, SOMA)
 MECHANISMS = (MOD, MOD_EXCLUDE, MOD_ALL, RECOMPILE)
@@ -481,41 +476,15 @@ OUT = Option(
     default=Path("results"),
 )
 OUT_CSV = Option("out", "--out", None, "CSV file for the entries", type=Path | None)
-FRESH = Option(
-    "fresh",
-    "--fresh",
-    None,
-    "Begin anew where --out holds this or another run",
-    panel=_RESULTS,
-    type=bool,
-    default=False,
+FRESH = _flag("fresh", "--fresh", "Begin anew where --out holds this or another run", _RESULTS)
+RETRY_FAILED = _flag(
+    "retry_failed", "--retry-failed", "Search sites again whose outcome is failed", _RESULTS
 )
-RETRY_FAILED = Option(
-    "retry_failed",
-    "--retry-failed",
-    None,
-    "Search sites again whose outcome is failed",
-    panel=_RESULTS,
-    type=bool,
-    default=False,
+VERIFY = _flag(
+    "verified", "--verify", "Load each table into a NetPyNE network and measure", _RESULTS
 )
-VERIFY = Option(
-    "verified",
-    "--verify",
-    None,
-    "Load each table into a NetPyNE network and measure",
-    panel=_RESULTS,
-    type=bool,
-    default=False,
-)
-TRACES = Option(
-    "traces",
-    "--traces",
-    None,
-    "Keep somatic traces and local amplitudes too, for wscale plot",
-    panel=_RESULTS,
-    type=bool,
-    default=False,
+TRACES = _flag(
+    "traces", "--traces", "Keep somatic traces and local amplitudes too, for wscale plot", _RESULTS
 )
 
 # Tables, figures and pages
@@ -524,13 +493,8 @@ TABLE = Option("table", "--table", None, "weightNorm table, .json or .pkl", type
 ANY_TABLE = replace(TABLE, usage=", of anybody.")
 ONE = replace(TABLE, name="one", flags="")
 OTHER = replace(ONE, name="other", help="Another, of the same cell")
-FULL_RUNS = Option(
-    "full_runs",
-    "--full-runs",
-    None,
-    "Run NetPyNE from time 0 for every segment: slow, independent",
-    type=bool,
-    default=False,
+FULL_RUNS = _flag(
+    "full_runs", "--full-runs", "Run NetPyNE from time 0 for every segment: slow, independent", None
 )
 RESULTS = Option(
     "results",
@@ -575,33 +539,14 @@ OUT_PAGE = Option("out", "--out", "FILE", "The page (default: RESULTS/report.htm
 
 _OUTPUT = "Output"
 OUTPUT = (
-    Option(
-        "quiet",
-        "--quiet -q",
-        None,
-        "Print errors only; the exit code tells",
-        panel=_OUTPUT,
-        type=bool,
-        default=False,
-    ),
-    Option(
+    _flag("quiet", "--quiet -q", "Print errors only; the exit code tells", _OUTPUT),
+    _flag(
         "verbose",
         "--verbose -v",
-        None,
         "Say on stderr what is compiled, found and written, and how workers fare",
-        panel=_OUTPUT,
-        type=bool,
-        default=False,
+        _OUTPUT,
     ),
-    Option(
-        "as_json",
-        "--json",
-        None,
-        "Print the outcome as JSON; all else goes to stderr",
-        panel=_OUTPUT,
-        type=bool,
-        default=False,
-    ),
+    _flag("as_json", "--json", "Print the outcome as JSON; all else goes to stderr", _OUTPUT),
 )
 
 # The settings of a search, in the order of its help
