@@ -12,7 +12,7 @@ import pytest
 
 from wscale import solve
 from wscale.parallel.cluster import cluster_backend
-from wscale.parallel.limits import Limits
+from wscale.parallel.sandbox import Limits
 
 pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
 
@@ -59,5 +59,5 @@ def test_jobs_are_submitted_used_and_cancelled(kind, load, tmp_path, monkeypatch
         lines = script.read_text().splitlines()
         assert all(header in lines for header in HEADERS[kind])
         assert "tls://127.0.0.1:" in lines[-1]
-    [here] = solve(model, jobs=1)
+    [here] = solve(model, n_jobs=1)
     assert there.solutions == here.solutions
