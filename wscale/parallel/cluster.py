@@ -162,7 +162,7 @@ class DaskBackend:
         self._run = uuid.uuid4().hex
         self._asked: dict[str, Any] = {}  # futures of versions, by the worker's address
         self._threads: dict[str, int] = {}  # of the workers that may be used
-        self._begun = self._told = False
+        self._begun = self._used = self._told = False  # _used: there are processes of the run
         self._seen = time.monotonic()  # when there was a worker
         try:
             self._look()
@@ -201,7 +201,8 @@ class DaskBackend:
                 packed[cell] = self._submit(address, bytes, batch.chains[0].packed)
             asked = pickle.dumps(batch.next())
             future = self._submit(address, _search, self._run, self.limits, asked, packed[cell])
-            running[future], self._begun = (batch, address), True
+            running[future] = batch, address
+            self._begun = self._used = True
             future.add_done_callback(arrived.put)
 
         def lose(future: Any, why: object = "") -> Iterator[tuple[int, Any]]:
@@ -301,12 +302,11 @@ class DaskBackend:
             future, self._asked[address] = self._asked[address], None
             try:
                 text = _differences(future.result(timeout=_CONNECT_s))
+            except Exception as error:  # it has gone, perhaps
+                text = f"cannot be asked for its versions ({error})"
+            else:
                 if text and not self._begun:
                     raise ConfigError(f"worker {address} {text}")
-            except ConfigError:
-                raise
-            except Exception as error:
-                text = f"cannot be asked for its versions ({error})"
             if text:
                 _logger.warning("worker %s %s; it gets no work", address, text)
             else:
@@ -340,17 +340,17 @@ class DaskBackend:
     def _stop(self, futures: list[Any]) -> None:
         """End all calls at once, and the processes that they are in."""
         run, self._run = self._run, uuid.uuid4().hex
+        used, self._used = self._used, False
 
         def end() -> None:
             with suppress(Exception):  # whatever the state of the cluster
-                workers = list(self._threads)
-                if self._begun and workers and self._client.status == "running":
-                    self._client.run(_end, run, workers=workers, on_error="ignore")
+                self._client.run(_end, run, workers=list(self._threads), on_error="ignore")
                 self._client.cancel(futures)
 
-        ending = threading.Thread(target=end, daemon=True)  # a worker may not answer
-        ending.start()
-        ending.join(_END_s)
+        if used and self._threads and self._client.status == "running":
+            ending = threading.Thread(target=end, daemon=True)  # a worker may not answer
+            ending.start()
+            ending.join(_END_s)
 
 
 def _client(scheduler: Any) -> Any:

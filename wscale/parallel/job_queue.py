@@ -199,10 +199,16 @@ class _Jobs:
 
     def tend(self) -> None:
         """Make good the jobs that are lost (in a thread of its own)."""
+        told = False
         while not self._ended.wait(_TEND_s) and self._failed <= _MOST_FAILED:
             try:
                 workers = self._cluster.scheduler_info["workers"].values()
                 self._came |= {one["name"] for one in workers}
+                if not self._came and not told:
+                    told = True
+                    _logger.warning(
+                        "the logs of the jobs of %s are in %s", self._kind, self._folder
+                    )
                 for name, job in list(self._cluster.workers.items()):
                     if name not in self._came and self._has_gone(job.job_id):
                         self._failed += 1
