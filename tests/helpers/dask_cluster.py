@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-WAIT_S = 60
+WAIT_S = 300  # on a busy machine
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import copy
 import math
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
-import time
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import joblib
 import pytest
 from helpers import inside
 from helpers.dask_cluster import dask_cluster, until
-from wscale.parallel.limits import Limits
-from wscale.parallel.parcel import pack, unpack
 
 from wscale import Journals, Model, grid, list_sites, solve, verify
 from wscale.errors import ConfigError, SimulationError
 from wscale.parallel.cluster import DaskBackend, cluster_backend
-from wscale.parallel.pool import WorkerLost, run_tasks
-from wscale.parallel.sandbox import WorkerDied
+from wscale.parallel.sandbox import Limits
 
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")
 
@@ -41,12 +41,25 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="module")
 def backend(cluster):
     with DaskBackend(cluster.file) as backend:
-        until(lambda: len(backend.workers()) == 3)
+        until(lambda: backend.n_workers == 3)
         yield backend
 
 
-def pid_of(backend, worker: str) -> int:
-    return backend.submit(worker, os.getpid).result(60)
+def pid_of(backend) -> int:
+    """Return the process that is idle at the first worker: it leads its own session."""
+    [pid] = backend.map(os.getsid, [0])
+    return pid
+
+
+def hang(mark: Path) -> str:
+    """Return code that makes a file with the id of its process, and then never ends."""
+    return textwrap.dedent(f"""
+        import os, time, pathlib
+        mark = pathlib.Path({str(mark)!r})
+        mark.with_suffix(".new").write_text(str(os.getpid()))
+        mark.with_suffix(".new").rename(mark)
+        time.sleep(3600)
+    """)
 
 
 def lives(pid: int) -> bool:
@@ -105,13 +118,13 @@ def test_mechanisms_come_along_where_their_folder_is_not_there(load, tmp_path, m
     folder = tmp_path / "mod"
     shutil.copytree(model.mod, folder)
     moved = replace(model, mod=str(folder))
-    parcel = pack([moved, {"again": moved}])
-    one, other = unpack(parcel)
+    parcel = pickle.dumps([moved, {"again": moved}])
+    one, other = pickle.loads(parcel)
     assert one is other["again"]  # as pickle does
     assert one.mod == str(folder)  # it is there
     (folder / "AMPA_NMDA.mod").unlink(missing_ok=True)
     next(folder.glob("*.mod")).write_text("COMMENT another one ENDCOMMENT")
-    arrived = unpack(parcel)[0]
+    arrived = pickle.loads(parcel)[0]
     assert Path(arrived.mod).is_relative_to(tmp_path / "cache")
     assert arrived.content_hash == model.content_hash
 
@@ -123,7 +136,7 @@ def test_a_worker_without_the_folder_computes_the_same(backend, load, tmp_path, 
     shutil.copytree(model.mod, tmp_path / "mod")
     monkeypatch.chdir(tmp_path)
     elsewhere = replace(model, mod="/proc/self/cwd/mod")
-    assert not backend.submit(backend.workers()[0], os.path.exists, elsewhere.mod).result(60)
+    assert backend.map(os.path.exists, [elsewhere.mod]) == [False]
     [there], [here] = solve(elsewhere, backend=backend), solve(model, n_jobs=1)
     assert there.solutions == here.solutions
     [check] = verify([(elsewhere, there.table())], backend=backend)
@@ -134,12 +147,12 @@ def test_a_worker_without_the_folder_computes_the_same(backend, load, tmp_path, 
 
 
 def test_the_death_of_a_process_is_an_outcome_and_the_dask_worker_lives_on(backend):
-    worker = backend.workers()[0]
-    first = pid_of(backend, worker)
-    with pytest.raises(WorkerDied, match="SIGSEGV"):
-        backend.submit(worker, signal.raise_signal, signal.SIGSEGV).result(60)
-    assert worker in backend.workers()
-    assert pid_of(backend, worker) != first
+    first = pid_of(backend)
+    with pytest.raises(SimulationError, match=r"a worker could not do its work: .*SIGSEGV"):
+        backend.map(signal.raise_signal, [signal.SIGSEGV])
+    assert backend.n_workers == 3
+    assert pid_of(backend) != first
+    assert not lives(first)
 
 
 CRASHES = """
@@ -198,22 +211,40 @@ def test_a_mechanism_that_crashes_costs_its_sites_and_no_other(cluster, repo, tm
 def test_nothing_outlives_a_dask_worker(nanny, tmp_path):
     with dask_cluster(tmp_path) as cluster:
         process = cluster.add_worker("--nanny") if nanny else cluster.add_worker()
-        with DaskBackend(cluster.file) as backend:
-            until(backend.workers)
-            pid = pid_of(backend, backend.workers()[0])
-            running = backend.submit(backend.workers()[0], time.sleep, 600)
-            assert lives(pid)
-            process.kill()
-            with pytest.raises(WorkerLost):
-                running.result(60)
-            until(lambda: not lives(pid))
+        with DaskBackend(cluster.file, worker_timeout_s=1.0) as backend:
+            until(lambda: backend.n_workers)
+            idle = pid_of(backend)
+            with ThreadPoolExecutor(1) as thread:
+                running = thread.submit(backend.map, exec, [hang(tmp_path / "mark")])
+                until((tmp_path / "mark").exists)
+                pid = int((tmp_path / "mark").read_text())
+                assert lives(pid)
+                process.kill()
+                with pytest.raises(SimulationError, match=r"no worker for 1 s.*journal"):
+                    running.result(60)
+            until(lambda: not lives(pid) and not lives(idle))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_call_that_ends_each_worker_is_given_up_after_three(tmp_path):
+    kill_worker = textwrap.dedent("""
+        import os, signal, pathlib
+        server = pathlib.Path(f"/proc/{os.getppid()}/stat").read_text()
+        os.kill(int(server.rpartition(")")[2].split()[1]), signal.SIGKILL)
+    """)
+    with dask_cluster(tmp_path, 4) as cluster, DaskBackend(cluster.file) as backend:
+        until(lambda: backend.n_workers == 4)
+        with pytest.raises(SimulationError, match=r"went away.*3 workers were lost on it"):
+            backend.map(exec, [kill_worker])
+        until(lambda: backend.n_workers == 1)
+        assert backend.map(abs, [-1]) == [1]
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(load, tmp_path):
     models = [load("PT5B_reduced", dt=0.05), load("IT2_reduced", dt=0.05)]  # one for each worker
     with dask_cluster(tmp_path, 2) as cluster, DaskBackend(cluster.file) as backend:
-        until(lambda: len(backend.workers()) == 2)
+        until(lambda: backend.n_workers == 2)
         seen = []
 
         def kill_one(part):
@@ -222,7 +253,7 @@ def test_a_worker_that_is_killed_costs_nothing(load, tmp_path):
                 cluster.workers[0].kill()
 
         there = grid(models, WEIGHTS_uS, backend=backend, on_result=kill_one)
-        until(lambda: len(backend.workers()) == 1)
+        until(lambda: backend.n_workers == 1)
     here = grid(models, WEIGHTS_uS, n_jobs=2)
     assert [one.solutions for one in there] == [one.solutions for one in here]
 
@@ -240,7 +271,7 @@ def test_without_workers_a_search_ends_and_continues_later(load, tmp_path):
                 process.kill()
 
         with DaskBackend(cluster.file) as backend:
-            until(lambda: len(backend.workers()) == 2)
+            until(lambda: backend.n_workers == 2)
         with (
             DaskBackend(cluster.file, worker_timeout_s=1.0) as backend,
             Journals(tmp_path / "out") as journals,
@@ -248,7 +279,7 @@ def test_without_workers_a_search_ends_and_continues_later(load, tmp_path):
         ):
             grid(model, WEIGHTS_uS, backend=backend, journals=journals, on_result=kill_all)
         with DaskBackend(cluster.file) as backend, Journals(tmp_path / "out") as journals:
-            assert backend.workers() == []
+            assert backend.n_workers == 0
             cluster.add_worker()  # comes when the search waits for it
             [there] = grid(
                 model,
@@ -265,40 +296,89 @@ def test_without_workers_a_search_ends_and_continues_later(load, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_scheduler_that_goes_away_ends_the_search(how, tmp_path):
     with dask_cluster(tmp_path, 1) as cluster, DaskBackend(cluster.file) as backend:
-        until(backend.workers)
-        running = backend.submit(backend.workers()[0], time.sleep, 600)
-        cluster.scheduler.send_signal(how)
-        with pytest.raises(WorkerLost):
-            running.result(60)
-        with pytest.raises(SimulationError, match=r"scheduler at tcp.*journal"):
-            until(lambda: backend.workers() is None)
+        until(lambda: backend.n_workers)
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(backend.map, exec, [hang(tmp_path / "mark")])
+            until((tmp_path / "mark").exists)
+            cluster.scheduler.send_signal(how)
+            with pytest.raises(SimulationError, match=r"scheduler at tcp.*journal"):
+                running.result(60)
         with pytest.raises(SimulationError, match="scheduler"):
-            list(run_tasks(abs, [-1], backend))
+            backend.map(abs, [-1])
 
 
-def test_stop_ends_what_runs(cluster):
+def test_an_error_ends_what_else_runs(cluster, tmp_path):
+    mark = tmp_path / "mark"
+    fail = f"""
+import pathlib, time
+while not pathlib.Path({str(mark)!r}).exists():
+    time.sleep(0.01)
+raise ValueError("no more")
+"""
     with DaskBackend(cluster.file) as backend:
-        worker = backend.workers()[0]
-        pid = pid_of(backend, worker)
-        running = backend.submit(worker, time.sleep, 600)
-        backend.stop()
-        with pytest.raises(WorkerDied, match="stopped"):
-            running.result(60)
+        until(lambda: backend.n_workers == 3)
+        with pytest.raises(ValueError, match="no more"):
+            backend.map(exec, [hang(mark), fail])
+        pid = int(mark.read_text())
         until(lambda: not lives(pid))
-        assert pid_of(backend, worker) != pid  # it can go on
+        assert pid_of(backend) != pid  # it can go on
+
+
+def test_a_search_that_is_closed_ends_its_processes(cluster, load, tmp_path):
+    model = load("PV_simple", dt=0.05)
+    with DaskBackend(cluster.file) as backend:
+        until(lambda: backend.n_workers == 3)
+        idle = pid_of(backend)
+
+        def fail(_):
+            raise OSError("no place to keep it")
+
+        with pytest.raises(OSError, match="no place"):
+            grid(model, WEIGHTS_uS, backend=backend, on_result=fail)
+        until(lambda: not lives(idle))
 
 
 def test_two_runs_have_processes_of_their_own(cluster):
     with DaskBackend(cluster.file) as one, DaskBackend(cluster.file) as other:
-        worker = one.workers()[0]
-        assert worker in other.workers()
-        assert pid_of(one, worker) != pid_of(other, worker)
+        pids = {pid_of(one), pid_of(other)}
+        assert len(pids) == 2
+        assert all(map(lives, pids))
+    until(lambda: not any(map(lives, pids)))
 
 
 def test_what_a_call_raises_is_raised_here(backend):
     """Errors of the system too, which Dask has when a worker goes away."""
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        backend.submit(backend.workers()[0], os.listdir, "nowhere").result(60)
+        backend.map(os.listdir, ["nowhere"])
+
+
+# ---------------------------------------------------------------------- joblib's configuration
+
+
+def test_a_configuration_of_joblibs_names_the_cluster(load, tmp_path):
+    """A worker that is killed in the midst costs nothing there, too; joblib's own would wait."""
+    from distributed import Client
+
+    model = load("PT5B_reduced", dt=0.05)
+    seen = []
+    with dask_cluster(tmp_path, 2) as cluster, Client(scheduler_file=str(cluster.file)) as client:
+        client.wait_for_workers(2)
+
+        def kill_one(part):
+            seen.append(part)
+            if len(seen) == 1:
+                cluster.workers[0].kill()
+
+        with joblib.parallel_config(backend="dask", client=client):
+            [there] = grid(model, WEIGHTS_uS, on_result=kill_one)
+        assert client.status == "running"  # the user's, who closes it
+        until(lambda: len(client.nthreads()) == 1)
+    [here] = grid(model, WEIGHTS_uS, n_jobs=2)
+    assert len(seen) == len(list_sites(model))
+    assert there.solutions == here.solutions
+    assert there.frame.drop(columns="seconds", errors="ignore").equals(
+        here.frame.drop(columns="seconds", errors="ignore")
+    )
 
 
 # ---------------------------------------------------------------------- who is refused
@@ -322,37 +402,41 @@ def test_a_worker_with_other_versions_is_refused(tmp_path):
             pytest.raises(ConfigError, match=r"worker tcp://127.*has neuron 8\.2\.6, and not \d"),
             DaskBackend(cluster.file) as backend,
         ):
-            until(lambda: backend.workers() is None)
+            until(lambda: backend.n_workers)
 
 
 def test_a_late_worker_with_other_versions_gets_no_work(tmp_path, caplog):
     path = pretend(tmp_path / "other", "wscale", "0.0.1")
     with dask_cluster(tmp_path, 1) as cluster, DaskBackend(cluster.file) as backend:
-        until(backend.workers)
-        assert list(run_tasks(abs, [-1, -2], backend))
+        until(lambda: backend.n_workers)
+        assert backend.map(abs, [-1, -2]) == [1, 2]
         cluster.add_worker(PYTHONPATH=path)
-        until(lambda: "has wscale 0.0.1" in caplog.text)
+        until(lambda: backend.n_workers and "has wscale 0.0.1" in caplog.text)
         assert "gets no work" in caplog.text
-        assert len(backend.workers()) == 1
+        assert backend.n_workers == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "options", "said"),
     [
-        ("dusk", {}, r"'dusk': allowed are local, dask, slurm.*Did you mean 'dask'"),
-        ("dask", {}, "needs --scheduler"),
-        ("dask", {"scheduler": "nowhere.json"}, "'nowhere.json' is neither an address.*nor a file"),
+        ("dusk", {}, r"'dusk'`: allowed are local, dask, slurm.*Did you mean 'dask'"),
+        ("dask", {}, "needs `scheduler`"),
+        (
+            "dask",
+            {"scheduler": "nowhere.json"},
+            "'nowhere.json'` is neither an address.*nor a file",
+        ),
         pytest.param(
             "dask",
             {"scheduler": "tcp://127.0.0.1:9"},
             r"no Dask scheduler answers at tcp://127\.0",
             marks=pytest.mark.slow,  # it is asked for ten seconds
         ),
-        ("dask", {"scheduler": "tcp://127.0.0.1:9", "queue": "q"}, "--queue belongs to a job"),
-        ("slurm", {}, "--backend slurm needs --workers"),
-        ("pbs", {"workers": 0}, "--backend pbs needs --workers"),
-        ("slurm", {"scheduler": "tcp://127.0.0.1:9"}, "--scheduler belongs to --backend dask"),
-        ("lsf", {"workers": 1, "interface": "ib77"}, "--interface 'ib77'.*lo"),
+        ("dask", {"scheduler": "tcp://127.0.0.1:9", "queue": "q"}, "`queue` belongs to a job"),
+        ("slurm", {}, "`backend='slurm'` needs `workers`"),
+        ("pbs", {"workers": 0}, "`backend='pbs'` needs `workers`"),
+        ("slurm", {"scheduler": "tcp://127.0.0.1:9"}, "`scheduler` belongs to `backend='dask'`"),
+        ("lsf", {"workers": 1, "interface": "ib77"}, "`interface='ib77'`.*lo"),
     ],
 )
 def test_what_makes_no_cluster(kind, options, said, tmp_path, monkeypatch):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from wscale.parallel.limits import Limits
 
 from wscale import solve
 from wscale.parallel.cluster import cluster_backend
+from wscale.parallel.sandbox import Limits
 
 pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
 

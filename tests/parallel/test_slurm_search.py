@@ -6,18 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from helpers import inside
 from helpers.dask_cluster import until
 from helpers.slurm.cluster import NoSlurmError, processes_of, single_node_slurm
-from wscale.parallel.limits import Limits
 
 from wscale import grid
 from wscale.errors import ConfigError, SimulationError
 from wscale.parallel.cluster import cluster_backend
+from wscale.parallel.sandbox import Limits
 
 pytest.importorskip("dask_jobqueue", reason="needs the extra 'cluster'")
 
@@ -71,8 +71,11 @@ def test_a_cancelled_job_costs_nothing_and_is_made_good(node, load):
     psutil = pytest.importorskip("psutil")
     model = load("PT5B_reduced", dt=0.05)
     with cluster_backend("slurm", Limits(), **JOBS) as backend:
-        until(lambda: len(backend.workers()) == 2)
-        assert all(worker.startswith("tls://127.0.0.1:") for worker in backend.workers())
+        until(lambda: backend.n_workers == 2)
+        commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in processes_of(node.folder)]
+        of_workers = [words for words in commands if "distributed.cli.dask_worker" in words]
+        assert len(of_workers) == 2
+        assert all("\0tls://127.0.0.1:" in words for words in of_workers)
         listening = {
             connection.laddr.ip
             for pid in (os.getpid(), *processes_of(node.folder))
@@ -89,7 +92,7 @@ def test_a_cancelled_job_costs_nothing_and_is_made_good(node, load):
                 node.run("scancel", cancelled[0])
 
         [there] = grid(model, WEIGHTS_uS, backend=backend, on_result=cancel)
-        until(lambda: len(backend.workers()) == 2)  # another job
+        until(lambda: backend.n_workers == 2)  # another job
         assert cancelled[0] not in jobs_of(node)
     assert jobs_of(node) == []
     [here] = grid(model, WEIGHTS_uS, n_jobs=2)
@@ -135,5 +138,5 @@ def test_jobs_that_end_before_they_come_end_the_search(node, tmp_path, monkeypat
         pytest.raises(SimulationError, match=r"(?s)jobs of slurm ended.*no such module"),
         cluster_backend("slurm", Limits(), **JOBS) as backend,
     ):
-        until(lambda: time.sleep(0.2) or backend.workers())
+        backend.map(abs, [-1])
     assert jobs_of(node) == []

@@ -7,10 +7,9 @@ folder's code does, and what comes back is plain data.
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from wscale.mechanisms.folders import choose_folders, prepare_folders
 from wscale.mechanisms.library import is_compiled, library_of
 
 __all__ = ["read_folder"]
-
-_IMPORTS_NEURON = re.compile(r"\b(?:from|import)\s+neuron\b|load_mechanisms")
 
 
 def read_folder(
@@ -101,11 +98,12 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     Where mechanisms are not loaded and the code uses NEURON, the answer is to load them first.
     """
     from wscale.mechanisms.loading import load_needed
+    from wscale.mechanisms.neuron_use import watch_neuron
 
     sys.path.insert(0, str(Path.cwd()))
     if request["mod"] is not None:
         load_needed(request["mod"])
-    uses_neuron = _watch() if request["lacks"] else lambda: False
+    uses_neuron = watch_neuron() if request["lacks"] else lambda: False
     try:
         answer = _read(request)
     except Exception:
@@ -113,41 +111,6 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             return {"again": True}
         raise
     return {"again": True} if uses_neuron() else answer
-
-
-def _watch() -> Callable[[], bool]:
-    """Return a function that says whether code which was run since then has used NEURON."""
-    import netpyne.conversion
-    from netpyne import specs  # noqa: F401  # with all that it imports
-
-    before, imported = set(sys.modules), []
-
-    def noted(name: str) -> Callable[..., Any]:
-        original = getattr(netpyne.conversion, name)
-
-        def note(*args: Any, **kwargs: Any) -> Any:
-            imported.append(name)
-            return original(*args, **kwargs)
-
-        return note
-
-    for name in vars(netpyne.conversion).copy():
-        if name.startswith("importCell"):
-            setattr(netpyne.conversion, name, noted(name))
-
-    def uses_neuron() -> bool:
-        from neuron import h
-
-        new = [sys.modules[name] for name in set(sys.modules) - before if name in sys.modules]
-        files = {str(getattr(module, "__file__", None) or "") for module in new}
-        code = [Path(file) for file in files if file.endswith(".py")]
-        return (
-            bool(imported)
-            or any(True for _ in h.allsec())
-            or any(_IMPORTS_NEURON.search(file.read_text("latin-1")) for file in code)
-        )
-
-    return uses_neuron
 
 
 def _read(request: dict[str, Any]) -> dict[str, Any]:

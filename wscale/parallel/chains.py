@@ -11,7 +11,7 @@ import logging
 import os
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -81,7 +81,7 @@ class Backend(Protocol):
 
     def search(
         self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = ...
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """Search chains, and yield the cell's number and the outcome of each site as it arrives.
 
         A batch is searched by one worker. ``idle`` is called about every half second.
@@ -104,10 +104,13 @@ class Sandboxes:
     ----------
     limits : Limits
         What each may use.
+    idle : list of Sandbox, optional
+        Those to lend; by default those of the process, which all runs share.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, idle: list[Sandbox] | None = None) -> None:
         self.limits = limits
+        self._idle = _idle if idle is None else idle
         self.unready: dict[str, str] = {}  # cells that cannot be made ready, by key: why
         self._lent: set[Sandbox] = set()
         self.stopped = False
@@ -118,10 +121,10 @@ class Sandboxes:
         with _lock:
             if self.stopped:
                 raise SandboxDied("stopped")
-            same = [sandbox for sandbox in _idle if sandbox.holds == key]
-            sandbox = (same or _idle or [Sandbox()])[-1]
-            if sandbox in _idle:
-                _idle.remove(sandbox)
+            same = [sandbox for sandbox in self._idle if sandbox.holds == key]
+            sandbox = (same or self._idle or [Sandbox()])[-1]
+            if sandbox in self._idle:
+                self._idle.remove(sandbox)
             self._lent.add(sandbox)
         try:
             if fresh:
@@ -131,14 +134,14 @@ class Sandboxes:
             with _lock:
                 self._lent.discard(sandbox)
                 if not self.stopped:
-                    _idle.append(sandbox)
+                    self._idle.append(sandbox)
 
     def stop(self) -> None:
         """End all calls at once, and all idle processes."""
         with _lock:
             self.stopped = True
-            sandboxes = [*self._lent, *_idle]
-            _idle.clear()
+            sandboxes = [*self._lent, *self._idle]
+            self._idle.clear()
         for sandbox in sandboxes:
             sandbox.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
@@ -10,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from typing import Any
 
 from wscale._util.cache import cache_folder
 from wscale.errors import ConfigError, SimulationError
-from wscale.parallel.daskbackend import DaskBackend
+from wscale.parallel.cluster import DaskBackend
 from wscale.parallel.sandbox import Limits
 
 __all__ = ["job_queue"]
@@ -31,7 +31,7 @@ _KINDS = {
     "sge": ("SGECluster", "qstat -j", r".*do not exist.*"),
     "lsf": ("LSFCluster", "bjobs -noheader -o stat", r".*(EXIT|DONE|not found).*"),
 }
-# What a job gets where --memory-limit does not say, and what its Dask worker needs beside, GiB
+# What a job gets where there is no memory limit, and what its Dask worker needs beside, GiB
 _MEMORY_GiB, _DASK_GiB = 2.0, 0.5
 # A job ends by itself where its scheduler has been gone so long, s
 _ORPHAN_s = 60
@@ -41,6 +41,7 @@ _TEND_s, _ANSWER_s = 5.0, 60.0
 _OLD_s = 30 * 86400.0
 # So many jobs may end before their workers have come; of the last one's log, so much is told
 _MOST_FAILED, _TOLD = 3, 1500
+_REFUSALS = (RuntimeError, OSError, ValueError)
 
 _logger = logging.getLogger(__name__)
 
@@ -71,13 +72,18 @@ def job_queue(
         No number of jobs, an interface that there is not, or a queue that refuses jobs.
     """
     if workers is None or workers < 1:
-        raise ConfigError(f"--backend {kind} needs --workers: how many jobs, 1 or more")
+        raise ConfigError(f"`backend={kind!r}` needs `workers`: how many jobs, 1 or more")
     import dask
     import dask_jobqueue
+    from distributed.utils import get_ip_interface
 
     own = dask.config.get(f"jobqueue.{kind}", {})
     interface = interface or own.get("interface")
-    _check_interface(interface)
+    try:
+        if interface is not None:
+            get_ip_interface(interface)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ConfigError(f"`interface={interface!r}`: {error}") from error
     make = getattr(dask_jobqueue, _KINDS[kind][0])
     if shutil.which(program := shlex.split(make.job_cls.submit_command)[0]) is None:
         raise ConfigError(f"{kind} is not on this machine, or not in PATH: there is no {program}")
@@ -85,19 +91,22 @@ def job_queue(
     keeping = {"distributed.deploy.lost-worker-timeout": f"{_TEND_s:g}s"}
     try:
         with dask.config.set(keeping):
+            given = {"queue": queue, "walltime": walltime, "job_extra_directives": list(job_extra)}
             options = {
-                **_resources(limits, queue, walltime, job_extra),
-                **_connections(interface, folder, own.get("scheduler-options") or {}),
-                "job_script_prologue": [*(own.get("job-script-prologue") or ()), *_exports()],
+                **_options(limits, folder, interface, own),
+                **{name: value for name, value in given.items() if value},
             }
             try:
                 cluster = make(**options)
-            except (OSError, ValueError, RuntimeError) as error:
+            except _REFUSALS as error:
                 raise ConfigError(f"no scheduler for the jobs of {kind}: {error}") from error
             jobs = _Jobs(kind, cluster, workers, folder)
             try:
                 jobs.submit()
-                with DaskBackend(cluster, limits, worker_timeout_s=None, tend=jobs.tend) as backend:
+                threading.Thread(target=jobs.tend, daemon=True, name="wscale-jobs").start()
+                with DaskBackend(
+                    cluster, limits, worker_timeout_s=None, check=jobs.check
+                ) as backend:
                     yield backend
             finally:
                 jobs.end()
@@ -107,16 +116,6 @@ def job_queue(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _check_interface(interface: str | None) -> None:
-    from distributed.utils import get_ip_interface
-
-    if interface is not None:
-        try:
-            get_ip_interface(interface)  # type: ignore[no-untyped-call]
-        except ValueError as error:
-            raise ConfigError(f"--interface {interface!r}: {error}") from error
 
 
 def _folder(kind: str) -> Path:
@@ -135,48 +134,42 @@ def _folder(kind: str) -> Path:
     return folder
 
 
-def _resources(
-    limits: Limits, queue: str | None, walltime: str | None, job_extra: Sequence[str]
+def _options(
+    limits: Limits, folder: Path, interface: str | None, own: dict[str, Any]
 ) -> dict[str, Any]:
-    memory_GiB = (limits.memory_GiB or _MEMORY_GiB) + _DASK_GiB
-    given = {"queue": queue, "walltime": walltime, "job_extra_directives": list(job_extra) or None}
+    """Return dask-jobqueue's options; without an interface, nobody beyond this machine is reached.
+
+    ``own`` are those of the user's Dask configuration.
+    """
+    from distributed.security import Security
+
+    security = Security.temporary()  # type: ignore[no-untyped-call]
+    for name in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):  # jobs read them from files
+        (folder / name).write_text(getattr(security, name))
+        setattr(security, name, str(folder / name))
+    place = {"host": "127.0.0.1"} if interface is None else {"interface": interface}
+    dashboard = "127.0.0.1:0"  # pages for whoever asks, even where there is no dashboard
+    scheduler = {"dashboard": False, "dashboard_address": dashboard, **place}
+    cache = os.environ.get("WSCALE_CACHE")  # not all queues pass variables on
+    exports = [] if cache is None else [f"export WSCALE_CACHE={shlex.quote(cache)}"]
     return {
         "cores": 1,
         "processes": 1,
-        "memory": f"{memory_GiB:g}GiB",
+        "memory": f"{(limits.memory_GiB or _MEMORY_GiB) + _DASK_GiB:g}GiB",
         "job_name": "wscale",
         "nanny": False,  # a worker that ends is a job that ends
-        **{name: value for name, value in given.items() if value is not None},
-    }
-
-
-def _connections(interface: str | None, folder: Path, own: dict[str, Any]) -> dict[str, Any]:
-    """Return who may speak with whom: without an interface, nobody beyond this machine."""
-    place = {"host": "127.0.0.1"} if interface is None else {"interface": interface}
-    worker = ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    if interface is None:
-        worker += ["--host", "127.0.0.1"]
-    return {
-        "security": True,
-        "shared_temp_directory": str(folder),
+        "security": security,
         "log_directory": str(folder),
         "death_timeout": _ORPHAN_s,
         "python": shlex.quote(sys.executable),
-        "scheduler_options": {
-            "dashboard": False,
-            "dashboard_address": "127.0.0.1:0",  # pages for whoever asks, even so
-            **place,
-            **own,
-        },
-        "worker_extra_args": worker,
+        "scheduler_options": {**scheduler, **(own.get("scheduler-options") or {})},
+        "worker_extra_args": [
+            *("--no-dashboard", "--dashboard-address", dashboard),
+            *(["--host", "127.0.0.1"] if interface is None else []),
+        ],
+        "job_script_prologue": [*(own.get("job-script-prologue") or ()), *exports],
         **({} if interface is None else {"interface": interface}),
     }
-
-
-def _exports() -> list[str]:
-    """Return the lines that give jobs this process's cache; not all queues pass variables on."""
-    cache = os.environ.get("WSCALE_CACHE")
-    return [] if cache is None else [f"export WSCALE_CACHE={shlex.quote(cache)}"]
 
 
 class _Jobs:
@@ -186,7 +179,7 @@ class _Jobs:
         self._kind, self._cluster, self._number, self._folder = kind, cluster, number, folder
         self._came: set[str] = set()  # those whose workers came
         self._failed = 0
-        self._told = False
+        self._ended = threading.Event()
 
     def submit(self) -> None:
         """Submit them.
@@ -197,78 +190,79 @@ class _Jobs:
             With what the queue said.
         """
         try:
-            self._cluster.sync(self._as_asked)
-        except (RuntimeError, OSError, ValueError) as error:
+            self._as_asked()
+        except _REFUSALS as error:
             raise ConfigError(
-                f"{self._kind} does not take the job: {_said(error)}; see --queue, --walltime, "
-                "--memory-limit and --job-extra"
+                f"{self._kind} does not take the job: {_said(error)}; see `queue`, `walltime`, "
+                "`memory_limit` and `job_extra`"
             ) from error
 
-    async def tend(self) -> None:
-        """Make good the jobs that were lost.
+    def tend(self) -> None:
+        """Make good the jobs that are lost (in a thread of its own)."""
+        told = False
+        while not self._ended.wait(_TEND_s) and self._failed <= _MOST_FAILED:
+            try:
+                workers = self._cluster.scheduler_info["workers"].values()
+                self._came |= {one["name"] for one in workers}
+                if not self._came and not told:
+                    told = True
+                    _logger.warning(
+                        "the logs of the jobs of %s are in %s", self._kind, self._folder
+                    )
+                for name, job in list(self._cluster.workers.items()):
+                    if name not in self._came and self._has_gone(job.job_id):
+                        self._failed += 1
+                        self._forget(name)
+                self._as_asked()
+            except Exception as error:
+                if not self._ended.is_set():
+                    _logger.warning("%s does not take a job now: %s", self._kind, _said(error))
 
-        Raises
-        ------
-        SimulationError
-            Several have ended before their workers came.
-        """
-        await asyncio.sleep(_TEND_s)
-        self._came |= {one["name"] for one in self._cluster.scheduler_info["workers"].values()}
-        for name, job in list(self._cluster.workers.items()):
-            if name not in self._came and await self._has_gone(job.job_id):
-                self._failed += 1
-                del self._cluster.workers[name]
+    def check(self) -> None:
+        """Raise SimulationError if several have ended before their workers came."""
         if self._failed > _MOST_FAILED:
             raise SimulationError(
                 f"{self._failed} jobs of {self._kind} ended before their workers came. "
                 f"{self._last_words()}Where jobs run on other machines than this one, give "
-                "--interface. Finished sites are in the journal"
+                "`interface`. Finished sites are in the journal"
             )
-        if not self._came and not self._told:
-            self._told = True
-            _logger.warning(
-                "%d jobs are in the queue of %s; their logs will be in %s",
-                len(self._cluster.workers),
-                self._kind,
-                self._folder,
-            )
-        try:
-            await self._as_asked()
-        except (RuntimeError, OSError, ValueError) as error:
-            _logger.warning("%s does not take a job now: %s", self._kind, _said(error))
 
     def end(self) -> None:
         """Cancel them all."""
-        self._forget_unsubmitted()
+        self._ended.set()
+        self._forget_refused()
         with suppress(Exception):  # at exit, Dask tries once more
             self._cluster.close(timeout=_ANSWER_s)
-        for name in ("ca_file", "cert", "key"):
-            file = getattr(self._cluster, f"_job_{name}", None)
-            if file is not None:  # a temporary one
-                file.close()
 
-    async def _as_asked(self) -> None:
+    def _as_asked(self) -> None:
         """Let there be as many jobs as were asked for."""
-        self._forget_unsubmitted()
+
+        async def scale() -> None:
+            self._cluster.scale(jobs=self._number)
+            await self._cluster  # only here it is said why a job is refused
+
+        self._forget_refused()
         talkative = logging.getLogger("tornado.application")  # it would say the same at length
         talkative.disabled = True
         try:
-            self._cluster.scale(jobs=self._number)
-            await self._cluster._correct_state()  # only here it is said why a job is refused
+            self._cluster.sync(scale)
         finally:
             talkative.disabled = False
 
-    def _forget_unsubmitted(self) -> None:
+    def _forget_refused(self) -> None:
         for name, job in list(self._cluster.workers.items()):
             if job.job_id is None:
-                del self._cluster.workers[name]
-                self._cluster._created.discard(job)
+                self._forget(name)
 
-    async def _has_gone(self, job_id: str) -> bool:
+    def _forget(self, name: str) -> None:
+        from distributed import Status
+
+        self._cluster.workers.pop(name).status = Status.closed
+
+    def _has_gone(self, job_id: str) -> bool:
         _, ask, gone = _KINDS[self._kind]
         try:
-            said = await asyncio.to_thread(
-                subprocess.run,
+            said = subprocess.run(
                 [*shlex.split(ask), job_id],
                 capture_output=True,
                 text=True,
@@ -280,10 +274,10 @@ class _Jobs:
         return re.fullmatch(gone, (said.stdout + said.stderr).strip(), re.DOTALL) is not None
 
     def _last_words(self) -> str:
-        logs = [path for path in self._folder.glob("*") if path.is_file() and path.stat().st_size]
+        logs = [path for path in self._folder.iterdir() if not path.name.startswith("tls_")]
         for log in sorted(logs, key=lambda path: path.stat().st_mtime, reverse=True):
-            if not log.name.startswith("."):  # certificates
-                return f"The end of {log}:\n{log.read_text(errors='replace')[-_TOLD:]}\n"
+            if end := log.read_text(errors="replace")[-_TOLD:]:
+                return f"The end of {log}:\n{end}\n"
         return ""
 
 

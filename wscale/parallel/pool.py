@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
 from queue import Empty, SimpleQueue
@@ -80,7 +80,7 @@ class LocalBackend:
 
     def search(
         self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = lambda: None
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """Search chains, see :meth:`Backend.search`."""
         return self._run(_search_batch, batches, idle)
 
@@ -94,7 +94,7 @@ class LocalBackend:
         do: Callable[..., None],
         tasks: Sequence[Any],
         idle: Callable[[], None],
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """Do tasks in joblib's workers, and yield what they hand over as it arrives."""
         n_jobs = max(min(self.n_workers, len(tasks)), 1)
         how: dict[str, Any] = {"prefer": "threads", "return_as": "generator_unordered"}

@@ -223,7 +223,7 @@ def run(
                 for journal in kept:
                     journal.sync()
 
-            found_now: Any = backend.search(_batches(search, cells, parts), sync)
+            found_now = backend.search(_batches(search, cells, parts), sync)
             with closing(found_now):  # also if keeping or showing a part fails: workers end
                 for number, part in found_now:
                     if kept:
