@@ -19,7 +19,7 @@ from typing import Any
 
 from wscale._util.cache import cache_folder
 from wscale.errors import ConfigError, SimulationError
-from wscale.parallel.cluster import DaskBackend
+from wscale.parallel.dask_backend import DaskBackend
 from wscale.parallel.sandbox import Limits
 
 __all__ = ["job_queue"]

@@ -163,7 +163,7 @@ def backend_for(n_jobs: int | None, backend: Backend | None = None) -> Iterator[
         number_of_jobs(n_jobs)
         yield backend
     elif client is not None:
-        from wscale.parallel.cluster import DaskBackend
+        from wscale.parallel.dask_backend import DaskBackend
 
         with DaskBackend(client) as dask:
             yield dask
