@@ -113,7 +113,7 @@ REASONS = {
     "segfault": "segmentation fault (SIGSEGV)",
     "memory": "out of memory",
     "error": "ValueError: no such thing, twice",
-    "for ever": "trial_timeout_s",
+    "for ever": "`trial_timeout_s`",
 }
 
 

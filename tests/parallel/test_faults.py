@@ -18,6 +18,7 @@ import pytest
 from helpers.running import Run, living, make_faulty_model, wait_for
 
 from benchmarks.soak import command_of, kill_main, tables, whole_run
+from wscale.cli.output import with_options
 from wscale.mechanisms.loading import compile_mechanisms
 
 pytestmark = pytest.mark.skipif(
@@ -88,8 +89,8 @@ def continues(begin, out, *arguments):
 
 REASONS = {
     "crash": "segmentation fault (SIGSEGV) in NEURON or a mechanism, twice",
-    "loop": "a trial took longer than --trial-timeout (trial_timeout_s) allows, twice",
-    "devour": "out of memory (that of the machine, or --memory-limit), twice",
+    "loop": "a trial took longer than `trial_timeout_s` allows, twice",
+    "devour": "out of memory (that of the machine, or `memory_GiB`), twice",
 }
 
 
@@ -100,7 +101,9 @@ def test_a_mechanism_that_ends_its_process_costs_the_site(begin, tmp_path):
     for sec, reason in REASONS.items():
         assert parts[sec]["status"] == "failed"
         assert reason in parts[sec]["reason"]
-        assert f"{sec}(0.5): failed, {parts[sec]['reason']}" in run.said
+        shown = with_options(parts[sec]["reason"])
+        assert "`" not in shown
+        assert f"{sec}(0.5): failed, {shown}" in run.said
     table = json.loads((tmp_path / "out" / "weightNorm" / "Small_weightNorm.json").read_text())
     assert table["status"] == {
         "soma": ["ok"], "good": ["ok"] * 5, "crash": ["failed"], "loop": ["failed"],

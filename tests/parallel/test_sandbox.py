@@ -160,7 +160,7 @@ def hang():
 
 
 def test_a_trial_that_hangs_inside_neuron_is_ended(sandbox):
-    with pytest.raises(SandboxDied, match="longer than trial_timeout_s"):
+    with pytest.raises(SandboxDied, match="longer than `trial_timeout_s`"):
         sandbox.call(hang)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import joblib
 
 from wscale._util.announce import cancel_waits
 from wscale._util.json_files import user_path
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from wscale.calibrate.settings import SearchSettings
 
 __all__ = ["check_files", "load_models"]
-
-# How often processes that read cells are looked for while they are ended, s
-_AGAIN_s = 0.05
 
 
 def check_files(settings: SearchSettings) -> None:
@@ -107,14 +104,14 @@ def load_models(settings: SearchSettings) -> list[Model]:
         folders = settings.mod, settings.mod_exclude
         return Model.from_folder(settings.folder, cell, settings.cfg, *folders, own_cell, **how)
 
-    with ThreadPoolExecutor(max_workers=number_of_jobs(-1)) as pool:
-        loading = [pool.submit(load, cell) for cell in cells]
-        try:
-            return [model.result() for model in loading]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            while not all(model.done() for model in loading):  # one may have been about to start
-                close_all()
-                cancel_waits()
-                time.sleep(_AGAIN_s)
-            raise
+    # In joblib's threads, for which an interrupted process does not wait
+    n_jobs = min(number_of_jobs(-1), len(cells))
+    try:
+        models: list[Model] = joblib.Parallel(n_jobs, backend="threading")(
+            joblib.delayed(load)(cell) for cell in cells
+        )
+    except BaseException:
+        cancel_waits()
+        close_all()
+        raise
+    return models

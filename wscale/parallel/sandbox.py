@@ -26,9 +26,10 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
-from wscale.errors import ConfigError, OtherMechanismsError
+from wscale.errors import ConfigError, OtherMechanismsError, option
 
 __all__ = ["Limits", "Sandbox", "SandboxDied", "close_all", "impose", "timed"]
 
@@ -42,7 +43,7 @@ _GONE_s = 5.0
 # Exit codes: "request not served; retry in a new process", and out of memory
 _NOT_SERVED, _NO_MEMORY = 70, 71
 _CAUSES = {
-    _NO_MEMORY: "out of memory (of the machine, or memory_GiB)",
+    _NO_MEMORY: f"out of memory (that of the machine, or {option('memory_GiB')})",
     -signal.SIGKILL: "killed (SIGKILL), perhaps by the system for want of memory",
     -signal.SIGSEGV: "segmentation fault (SIGSEGV) in NEURON or a mechanism",
     -signal.SIGABRT: "aborted (SIGABRT) by NEURON, a mechanism or for want of memory",
@@ -51,6 +52,9 @@ _CAUSES = {
     -signal.SIGBUS: "bus error (SIGBUS) in NEURON or a mechanism",
 }
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+# A process, the connection to it, and the pipe that closes with this process
+_Process = tuple[BaseProcess, Connection[Any, Any], Connection[Any, Any]]
 
 _alive: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 _starting = threading.Lock()
@@ -94,9 +98,7 @@ class Sandbox:
     def __init__(self, *, preloaded: bool = True) -> None:
         self.holds: str | None = None
         self._preloaded = preloaded
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._connection: Connection[Any, Any] | None = None
-        self._watch: Connection[Any, Any] | None = None  # closes with this process
+        self._process: _Process | None = None
         self._closed = False
         self._lock = threading.Lock()
         _alive.add(self)
@@ -136,7 +138,7 @@ class Sandbox:
         with self._lock:
             process, self._process, self.holds = self._process, None, None
         if process is not None:
-            _kill(process)
+            _kill(process[0])
 
     def close(self) -> None:
         """End the process at once; later calls raise SandboxDied."""
@@ -145,16 +147,7 @@ class Sandbox:
 
     def _ask(self, message: bytes) -> bytes | None:
         """Return the answer; None if the process ended without having begun with the request."""
-        with self._lock:
-            if self._closed:
-                raise SandboxDied("stopped")
-            if self._process is None or not self._process.is_alive():
-                self.holds = None
-                self._start()
-            process, connection, watch = self._process, self._connection, self._watch
-        assert process is not None
-        assert connection is not None
-        assert watch is not None
+        process, connection, watch = self._running()
         try:
             connection.send_bytes(message)
             return connection.recv_bytes()
@@ -167,17 +160,31 @@ class Sandbox:
             return None
         with contextlib.suppress(EOFError, OSError):
             if os.read(watch.fileno(), 1):  # nothing, where its end was only closed
-                raise SandboxDied("its process ended: a trial took longer than trial_timeout_s")
+                limit = option("trial_timeout_s")
+                raise SandboxDied(f"its process ended: a trial took longer than {limit} allows")
         cause = _CAUSES.get(code or 0)
         if cause is None:
             cause = "it was killed" if code is None else f"exit code {code}"
         raise SandboxDied(f"its process ended: {cause}", code)
 
-    def _start(self) -> None:
+    def _running(self) -> _Process:
+        """Return the process; start it if there is none, while others may close this sandbox."""
+        process = self._process
+        if not self._closed and (process is None or not process[0].is_alive()):
+            process, self.holds = self._start(), None
+        with self._lock:
+            if not self._closed and process is not None:
+                self._process = process
+                return process
+        if process is not None:
+            _kill(process[0])
+        raise SandboxDied("stopped")
+
+    def _start(self) -> _Process:
         forks = self._preloaded and _FORKS
         context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         try:
-            (ours, theirs), (self._watch, watched) = context.Pipe(), context.Pipe()
+            (ours, theirs), (watch, watched) = context.Pipe(), context.Pipe()
             environment = {**os.environ, **_ONE_THREAD}
             arguments = (theirs, watched, environment, os.getcwd(), self._preloaded)  # noqa: PTH109
             process = context.Process(target=_serve, args=arguments)
@@ -185,9 +192,9 @@ class Sandbox:
                 if forks:
                     context.set_forkserver_preload([_PRELOAD])
                 process.start()
-        except OSError as error:
+        except (OSError, EOFError) as error:
             raise SandboxDied(f"its process could not be started: {error}") from error
-        self._process, self._connection = process, ours
+        return process, ours, watch
 
 
 @contextlib.contextmanager
@@ -201,7 +208,7 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _kill(process: multiprocessing.process.BaseProcess) -> None:
+def _kill(process: BaseProcess) -> None:
     """End a process and all that it has started."""
     assert process.pid is not None
     for kill in (os.killpg, os.kill):  # it may not lead its group yet
