@@ -54,7 +54,7 @@ _CAUSES = {
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 # A process, the connection to it, and the pipe that closes with this process
-_Process = tuple[BaseProcess, Connection[Any, Any], Connection[Any, Any]]
+_Process = tuple[BaseProcess, "Connection[Any, Any]", "Connection[Any, Any]"]
 
 _alive: weakref.WeakSet[Sandbox] = weakref.WeakSet()
 _starting = threading.Lock()
