@@ -26,7 +26,7 @@ from rich.console import Console
 from benchmarks import searches, startup
 from benchmarks.batchtools import batchtools_grid
 from benchmarks.page import Columns, Rows, about, check_page, machine, print_tables, write_page
-from benchmarks.processes import run_counted
+from benchmarks.processes import REPO, run_counted
 from benchmarks.trials import cvode_trials, finer, netpyne_trial, rig_trials
 from wscale import Model, list_sites
 from wscale.cli.app import fail_in_words
@@ -39,7 +39,7 @@ FULL_GRID = len(searches.WEIGHTS_uS)  # trials a site, in the practice that wsca
 
 def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[Rows, Rows]:
     """Measure the ways to a table of one cell, and the parts of a trial."""
-    model = Model.from_folder(searches.REPO, cell)
+    model = Model.from_folder(REPO, cell)
     sites = list_sites(model)
     sections = list(dict.fromkeys(site.sec for site in sites))
     rows: Rows = []
@@ -97,7 +97,7 @@ def small_cell(cell: str, repeats: int, say: Console) -> Rows:
     Loops over createSimulate in one process (benchmarks/loops.py) and ``wscale norm``, which
     settles the cell and verifies nothing, as the loops. Mechanisms are compiled before.
     """
-    library = str(compile_mechanisms(searches.REPO / "mod"))
+    library = str(compile_mechanisms(REPO / "mod"))
     loop = ("-m", "benchmarks.loops")
     ways = {
         "(a) createSimulate, 19 weights": (*loop, "grid", cell, library),
@@ -128,7 +128,7 @@ def small_cell(cell: str, repeats: int, say: Console) -> Rows:
 
 def by_segments(cell: str, say: Console) -> Rows:
     """Measure how a trial's cost grows with the number of segments."""
-    model = Model.from_folder(searches.REPO, cell)
+    model = Model.from_folder(REPO, cell)
     rows = []
     for factor in (1, 2, 4):
         say.print(f"{cell}: nseg x {factor}")

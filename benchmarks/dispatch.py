@@ -26,6 +26,7 @@ from rich.console import Console
 
 from benchmarks import searches
 from benchmarks.page import Columns, Rows, about, check_page, machine, print_tables, write_page
+from benchmarks.processes import REPO
 from benchmarks.startup import forked_sandboxes
 from wscale import Journals, LocalBackend, Model, list_sites
 from wscale.measurement.epsp import Protocol
@@ -55,7 +56,7 @@ def _ready_s(model: Model) -> float:
 
 def _journal_line_s(cell: str, count: int) -> float:
     """Return the time of one line of a journal, s."""
-    search = empty_search(Model.from_folder(searches.REPO, cell), count)
+    search = empty_search(Model.from_folder(REPO, cell), count)
     [found] = search.cells
     parts = [_outcome(found, index, Setting(), "not searched") for index in range(count)]
     with (
@@ -72,6 +73,8 @@ def _journal_line_s(cell: str, count: int) -> float:
 def pieces(cell: str, every: int = 8) -> dict[str, float]:
     """Measure the parts of a targeted search of a cell, s, and its trials per site.
 
+    Called first of all in a process, since its first sandbox starts the server.
+
     Parameters
     ----------
     cell : str
@@ -79,11 +82,11 @@ def pieces(cell: str, every: int = 8) -> dict[str, float]:
     every : int
         Search every so many sections only.
     """
-    model = Model.from_folder(searches.REPO, cell)
     start = time.perf_counter()
     with Sandbox() as sandbox:
         sandbox.call(abs, -1)
         server_s = time.perf_counter() - start
+    model = Model.from_folder(REPO, cell)
     with searches.nothing_settled():
         with Sandbox() as sandbox:
             settled_s = sandbox.call(_ready_s, model)
@@ -278,7 +281,7 @@ def main() -> None:
     say = Console()
     say.print(f"pieces of {args.cell}")
     of = pieces(args.cell, args.every)
-    small = Model.from_folder(searches.REPO, "PV_simple", {"dt": 0.05})
+    small = Model.from_folder(REPO, "PV_simple", {"dt": 0.05})
     rows = [row for number in args.workers for row in by_backend(small, number, args.sites, say)]
     local = [row for row in rows if row["backend"] == "sandboxes"][-1]
     large = calculated(of, local["main_s"], 300, 958, 64)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processes import REPO, run_counted
-from wscale import Model, grid, list_sites, solve
+from wscale import GridResult, Model, SolveResult, grid, list_sites, solve
 from wscale._util.cache import cache_folder
 from wscale.calibrate.settings import parse_weights
 
@@ -82,6 +82,7 @@ def main() -> None:
     model = Model.from_folder(REPO, args.cell)
     sections = list(dict.fromkeys(site.sec for site in list_sites(model)))[:: args.every]
     start = time.perf_counter()
+    result: GridResult | SolveResult
     if args.method == "grid":
         [result] = grid(model, WEIGHTS_uS, sections=sections, n_jobs=args.workers)
     else:
