@@ -187,8 +187,8 @@ class Sandbox:
                 if forks:
                     context.set_forkserver_preload([_PRELOAD])
                 process.start()
-        except OSError as error:
-            raise SandboxDied(f"its process could not be started: {error}") from error
+        except (OSError, EOFError) as error:  # EOFError: the server was killed
+            raise SandboxDied(f"its process could not be started: {error!r}") from error
         self._process, self._connection = process, ours
 
 
