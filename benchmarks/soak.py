@@ -145,13 +145,17 @@ def kill_main(
 def kill_processes(
     kind: str, command: list[str], out: Path, pause_s: float, dice: random.Random
 ) -> int:
-    """Kill a "worker" or "server" every now and then while a search runs; return how many."""
+    """Kill a "worker" now and then, or the "server" once, while a search runs; return how many.
+
+    A process whose server is killed twice while it starts cannot be started.
+    """
     out.mkdir()
     mark, killed = uuid.uuid4().hex, 0
     run = _started(command, out, mark)
     while True:
         try:
-            code = run.wait(pause_s * dice.uniform(0.5, 1.5))
+            once = killed > 0 and kind == "server"
+            code = run.wait(None if once else pause_s * dice.uniform(0.5, 1.5))
         except subprocess.TimeoutExpired:
             if found := _forked(mark, run.pid)[kind]:
                 with contextlib.suppress(ProcessLookupError):

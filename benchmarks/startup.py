@@ -54,9 +54,9 @@ COLUMNS: Columns = (
 COMPARED: Columns = (
     *COLUMNS,
     ("CPU-s before", "cpu_before_s", "3"),
-    ("wall before, s", "wall_before_s", "3"),
+    ("wall before", "wall_before_s", "3"),
     ("before/now, CPU", "times_cpu", "3"),
-    ("before/now, wall", "times_wall", "3"),
+    ("wall ", "times_wall", "3"),
 )
 
 
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.against is not None and not (args.against / "M1_grid_search.py").is_file():
         raise ConfigError(f"--against {args.against} must be a clone of this repository")
 
-    say = Console()
+    say = Console(width=110)
     checkouts = [REPO, *([] if args.against is None else [args.against.resolve()])]
     chosen = {name: words for name, words in COMMANDS.items() if name != PYRAMID or args.pyramid}
     found = medians(checkouts, chosen, args.runs, say)
