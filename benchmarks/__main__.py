@@ -2,45 +2,44 @@
 
     python -m benchmarks [--cells PT5B_reduced,PT5B_pyramid] [--workers 4] [--json FILE]
                          [--page docs/performance.md]
+    python -m benchmarks startup ...    what it costs to start (benchmarks/startup.py)
 
 For each cell: (a) NetPyNE's createSimulate, one after another in one process; (b) NetPyNE's own
 grid search, netpyne.batchtools.search (extra "bench"); (c) wscale grid; (d) wscale norm; (e) the
-floor: bare integration of the settled cell from onset to peak. Then, for the largest cell, how the
-cost grows with segments and with workers. The ratio of two rows is more trustworthy than either:
-machines differ, and drift.
+floor: bare integration of the settled cell from onset to peak. Then, for the smallest cell, whole
+commands against loops over createSimulate; and for the largest, how the cost grows with segments
+and with workers. The ratio of two rows is more trustworthy than either: machines differ, and drift.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import statistics
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import searches
+from benchmarks import searches, startup
 from benchmarks.batchtools import batchtools_grid
+from benchmarks.page import Columns, Rows, about, check_page, machine, print_tables, write_page
+from benchmarks.processes import REPO, run_counted
 from benchmarks.trials import cvode_trials, finer, netpyne_trial, rig_trials
 from wscale import Model, list_sites
 from wscale.cli.app import fail_in_words
-from wscale.errors import ConfigError, WscaleError
+from wscale.errors import WscaleError
+from wscale.mechanisms.library import compile_mechanisms
 from wscale.parallel.pool import number_of_jobs
 
 FULL_GRID = len(searches.WEIGHTS_uS)  # trials a site, in the practice that wscale replaces
-_BEGIN, _END = "<!-- benchmarks begin -->", "<!-- benchmarks end -->"
-Rows = list[dict[str, Any]]
 
 
 def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[Rows, Rows]:
     """Measure the ways to a table of one cell, and the parts of a trial."""
-    model = Model.from_folder(searches.REPO, cell)
+    model = Model.from_folder(REPO, cell)
     sites = list_sites(model)
     sections = list(dict.fromkeys(site.sec for site in sites))
     rows: Rows = []
@@ -81,7 +80,7 @@ def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[R
         found = searches.run(cell, "norm", workers)
     per_site = found["trials"] / found["sites"]
     add("(d) wscale norm", workers, found["trials"], found["wall_s"], found["core_s"], per_site)
-    rows[-1] |= {key: found[key] for key in ("sites", "ok", "wall_s", "worker_MiB")}
+    rows[-1] |= {key: found[key] for key in ("sites", "ok", "wall_s", "largest_MiB")}
     say.print(f"{cell}: (e) the floor")
     rig = rig_trials(model)
     add("(e) floor", 1, 1, rig["floor_s"], rig["floor_s"], per_site)
@@ -92,9 +91,44 @@ def side_by_side(cell: str, workers: int, repeats: int, say: Console) -> tuple[R
     return rows, [{"cell": cell, **rig, **cvode_trials(model)}]
 
 
+def small_cell(cell: str, repeats: int, say: Console) -> Rows:
+    """Measure whole commands that make a small cell's table; medians.
+
+    Loops over createSimulate in one process (benchmarks/loops.py) and ``wscale norm``, which
+    settles the cell and verifies nothing, as the loops. Mechanisms are compiled before.
+    """
+    library = str(compile_mechanisms(REPO / "mod"))
+    loop = ("-m", "benchmarks.loops")
+    ways = {
+        "(a) createSimulate, 19 weights": (*loop, "grid", cell, library),
+        "(a) createSimulate, secant by hand": (*loop, "secant", cell, library),
+        "(d) wscale norm": ("-m", "wscale", "norm", ".", "--cell", cell, "--out", "OUT"),
+    }
+    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+    trials: dict[str, int] = {}
+    for _ in range(repeats):
+        for way, words in ways.items():
+            say.print(f"{cell}: {way}")
+            with searches.nothing_settled(), tempfile.TemporaryDirectory() as out:
+                given = [out if word == "OUT" else word for word in words]
+                runs[way].append(run_counted([sys.executable, *given]))
+                results = Path(out, "results.json")
+                if results.exists():
+                    trials[way] = json.loads(results.read_text())["cells"][cell]["trials"]
+                else:
+                    trials[way] = json.loads(runs[way][-1]["stdout"].splitlines()[-1])["trials"]
+    rows: Rows = []
+    for way, here in runs.items():
+        median = {key: statistics.median(run[key] for run in here) for key in ("cpu_s", "wall_s")}
+        rows.append({"cell": cell, "way": way, "trials": trials[way], **median})
+    for row in rows:
+        row["times_d"] = row["cpu_s"] / rows[-1]["cpu_s"]
+    return rows
+
+
 def by_segments(cell: str, say: Console) -> Rows:
     """Measure how a trial's cost grows with the number of segments."""
-    model = Model.from_folder(searches.REPO, cell)
+    model = Model.from_folder(REPO, cell)
     rows = []
     for factor in (1, 2, 4):
         say.print(f"{cell}: nseg x {factor}")
@@ -122,7 +156,6 @@ def by_workers(cell: str, workers: int, say: Console) -> Rows:
 
 # ---------------------------------------------------------------------- tables
 
-Columns = Sequence[tuple[str, str, str]]  # heading, key, format
 WAYS: Columns = (
     ("way", "way", ""),
     ("cores", "cores", "d"),
@@ -131,6 +164,13 @@ WAYS: Columns = (
     ("(a)/it", "times_a_per_trial", "3"),
     ("core-s/table", "core_s_per_table", "3"),
     ("(a)/it ", "times_a_per_table", "3"),
+)
+SMALL: Columns = (
+    ("whole command", "way", ""),
+    ("trials", "trials", "d"),
+    ("CPU-s", "cpu_s", "3"),
+    ("wall, s", "wall_s", "3"),
+    ("it/(d), CPU", "times_d", "3"),
 )
 TRIALS: Columns = (
     ("cell", "cell", ""),
@@ -158,69 +198,8 @@ WORKERS: Columns = (
     ("wall, s", "wall_s", ".1f"),
     ("efficiency", "efficiency", ".2f"),
     ("core-s", "core_s", ".1f"),
-    ("MiB a worker", "worker_MiB", ".0f"),
+    ("MiB, largest process", "largest_MiB", ".0f"),
 )
-
-
-def figure(value: Any, form: str) -> str:
-    """Format a value; form "3" is three significant digits, and none beyond the point needed."""
-    if form != "3":
-        return format(value, form)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def cells_of(row: dict[str, Any], columns: Columns) -> list[str]:
-    """Format a row; seconds whose key ends in ``_ms`` are shown in milliseconds."""
-    shown = {key.removesuffix("_s") + "_ms": 1e3 * row[key] for key in row if key.endswith("_s")}
-    return [figure({**shown, **row}[key], form) for _, key, form in columns]
-
-
-def print_tables(tables: Sequence[tuple[str, Rows, Columns]], say: Console) -> None:
-    """Print the tables on the terminal."""
-    for title, rows, columns in tables:
-        table = Table(
-            *(heading for heading, _, _ in columns),
-            title=title,
-            box=None,
-            title_justify="left",
-            padding=(0, 1, 0, 0),
-        )
-        for row in rows:
-            table.add_row(*cells_of(row, columns))
-        for column in table.columns:
-            column.no_wrap = True
-        say.print()
-        say.print(table)
-
-
-def write_page(page: Path, about: str, tables: Sequence[tuple[str, Rows, Columns]]) -> None:
-    """Put the tables in place of those that a Markdown page has."""
-    lines = [_BEGIN, "", about, ""]
-    for title, rows, columns in tables:
-        lines += [f"**{title}**", ""]
-        lines += [f"| {' | '.join(heading for heading, _, _ in columns)} |"]
-        lines += ["|" + "---|" * len(columns)]
-        lines += [f"| {' | '.join(cells_of(row, columns))} |" for row in rows] + [""]
-    before, rest = page.read_text().split(_BEGIN)
-    page.write_text(before + "\n".join(lines) + _END + rest.split(_END)[1])
-
-
-def machine() -> dict[str, Any]:
-    """Describe the machine and the software."""
-    try:
-        names = Path("/proc/cpuinfo").read_text().split("model name\t: ")[1:]
-        processor = names[0].split("\n")[0].strip()
-    except (OSError, IndexError):
-        processor = platform.processor() or platform.machine()
-    packages = {name: version(name) for name in ("wscale", "neuron", "netpyne", "numpy")}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "processor": processor,
-        "cores": cores,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **packages,
-    }
 
 
 def main() -> None:
@@ -232,14 +211,11 @@ def main() -> None:
     )
     parser.add_argument("--cells", default="PT5B_reduced,PT5B_pyramid")
     parser.add_argument("--workers", type=int, default=-1, help="default: all cores")
-    parser.add_argument("--repeats", type=int, default=3, help="timed createSimulates a cell")
+    parser.add_argument("--repeats", type=int, default=3, help="timings of which the median counts")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--page", type=Path, help="replace the tables of this Markdown page")
     args = parser.parse_args()
-    if args.page is not None and (
-        not args.page.is_file() or not {_BEGIN, _END} <= set(args.page.read_text().splitlines())
-    ):
-        raise ConfigError(f"--page {args.page} must be a file with the lines {_BEGIN} and {_END}")
+    check_page(args.page, "benchmarks")
     workers, cells = number_of_jobs(args.workers), args.cells.split(",")
 
     say = Console()
@@ -248,11 +224,11 @@ def main() -> None:
     for cell in cells:
         more_ways, more_trials = side_by_side(cell, workers, args.repeats, say)
         ways, trials = ways + more_ways, trials + more_trials
-    largest = max(trials, key=lambda row: row["segments"])["cell"]
+    by_size = [row["cell"] for row in sorted(trials, key=lambda row: row["segments"])]
+    smallest, largest = by_size[0], by_size[-1]
+    small = small_cell(smallest, args.repeats, say)
     segments, scaling = by_segments(largest, say), by_workers(largest, workers, say)
 
-    described = machine()
-    about = ", ".join(f"{name} {value}" for name, value in described.items())
     tables = (
         *(
             (
@@ -262,6 +238,7 @@ def main() -> None:
             )
             for cell in cells
         ),
+        (f"A small cell, {smallest}: whole commands, from Python's start to its end", small, SMALL),
         (
             "One trial in one process, ms: (a), the Rig, its floor; CVODE to 1.2 peaks",
             trials,
@@ -271,15 +248,17 @@ def main() -> None:
         ("(d) as workers grow, the cell settled before", scaling, WORKERS),
     )
     print_tables(tables, say)
-    say.print(about, highlight=False, soft_wrap=True)
+    say.print(about(), highlight=False, soft_wrap=True)
     if args.json is not None:
-        content = {"machine": described, "ways": ways, "trials": trials}
+        content = {"machine": machine(), "ways": ways, "small": small, "trials": trials}
         content |= {"segments": segments, "workers": scaling}
         args.json.write_text(json.dumps(content, indent=1))
         say.print(f"figures in {args.json}", highlight=False)
     if args.page is not None:
-        write_page(args.page, about, tables)
+        write_page(args.page, "benchmarks", about(), tables)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["startup"]:
+        sys.exit(fail_in_words(lambda: startup.main(sys.argv[2:])))
     sys.exit(fail_in_words(main))

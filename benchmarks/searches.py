@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,12 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from wscale import Model, grid, list_sites, solve
+from benchmarks.processes import REPO, run_counted
+from wscale import GridResult, Model, SolveResult, grid, list_sites, solve
 from wscale._util.cache import cache_folder
 from wscale.calibrate.settings import parse_weights
-from wscale.parallel.pool import LocalBackend
 
-REPO = Path(__file__).resolve().parents[1]
 WEIGHTS_uS = parse_weights("1e-4:1.9e-3:19")
 
 
@@ -46,19 +43,14 @@ def run(cell: str, method: str, workers: int, every: int = 1) -> dict[str, Any]:
     Returns
     -------
     dict
-        sites, trials, wall_s (the search, with its workers' start), core_s (CPU time of all
-        processes, from their start), worker_MiB (largest worker's peak).
+        sites, trials, ok, wall_s (the search, with its workers' start), worker_s (what workers
+        spent on sites), core_s (CPU time of all processes, from their start), largest_MiB (peak
+        of the largest process).
     """
     command = [sys.executable, "-m", "benchmarks.searches", cell, method, str(workers)]
-    done = subprocess.run(
-        [*command, "--every", str(every)],
-        cwd=REPO,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # after what NEURON says
-    return figures
+    done = run_counted([*command, "--every", str(every)])
+    figures: dict[str, Any] = json.loads(done["stdout"].splitlines()[-1])  # after what NEURON says
+    return {**figures, "core_s": done["cpu_s"], "largest_MiB": done["largest_MiB"]}
 
 
 @contextmanager
@@ -90,20 +82,18 @@ def main() -> None:
     model = Model.from_folder(REPO, args.cell)
     sections = list(dict.fromkeys(site.sec for site in list_sites(model)))[:: args.every]
     start = time.perf_counter()
+    result: GridResult | SolveResult
     if args.method == "grid":
-        [result] = grid(model, WEIGHTS_uS, sections=sections, jobs=args.workers)
+        [result] = grid(model, WEIGHTS_uS, sections=sections, n_jobs=args.workers)
     else:
-        [result] = solve(model, sections=sections, jobs=args.workers)
+        [result] = solve(model, sections=sections, n_jobs=args.workers)
     wall_s = time.perf_counter() - start
-    LocalBackend(args.workers).stop()  # so that the workers' time is known
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     figures = {
         "sites": len(result.solutions),
         "trials": result.trials,
         "ok": result.table().counts.get("ok", 0),
         "wall_s": wall_s,
-        "core_s": sum(usage.ru_utime + usage.ru_stime for usage in used),
-        "worker_MiB": used[1].ru_maxrss / 1024,
+        "worker_s": result.seconds,
     }
     print(json.dumps(figures))
 

@@ -1,17 +1,19 @@
 """A soak: runs that are killed at random moments, continued, and compared with one that is not.
 
-    python -m benchmarks.soak [--kills 50] [--workers 20] [--seed 1] [--jobs 2]
+    python -m benchmarks.soak [--kills 50] [--workers 20] [--servers 6] [--seed 1] [--jobs 2]
 
 ``wscale grid`` and ``wscale norm`` over some reduced cells are each run to the end once. Then their
 main process alone is killed (SIGKILL) again and again, each time within the time that is left, and
 the same command started once more, until the kills are done and the tables are there. Last, single
-workers of both are killed while they search. All tables must be those of the first runs, byte for
-byte, and no process of a killed run may be left.
+workers of both are killed while they search, and the process from which workers are forked: those
+that run go on, and later ones are forked from another. All tables must be those of the first runs,
+byte for byte, and no process of a killed run may be left.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -22,7 +24,7 @@ import time
 import uuid
 from pathlib import Path
 
-__all__ = ["CELLS", "kill_main", "kill_workers", "living", "tables", "whole_run"]
+__all__ = ["CELLS", "kill_main", "kill_processes", "living", "tables", "whole_run"]
 
 REPO = Path(__file__).resolve().parents[1]
 CELLS = ("PV_simple", "IT2_reduced", "PT5B_reduced", "CT6_reduced")
@@ -51,11 +53,20 @@ def living(mark: str) -> list[int]:
     return found
 
 
-def _is_worker(pid: int) -> bool:
-    try:
-        return b"wscale.parallel.sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+def _forked(mark: str, main: int) -> dict[str, list[int]]:
+    """Return a run's workers, and the servers that they are forked from (Linux).
+
+    Both have the server's command line; the server is a child of the main process.
+    """
+    found: dict[str, list[int]] = {"worker": [], "server": []}
+    for pid in living(mark):
+        process = Path(f"/proc/{pid}")
+        with contextlib.suppress(OSError, IndexError):  # it has ended
+            if b"multiprocessing.forkserver" in (process / "cmdline").read_bytes():
+                state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    found["server" if int(parent) == main else "worker"].append(pid)
+    return found
 
 
 def _started(command: list[str], out: Path, mark: str) -> subprocess.Popen[bytes]:
@@ -131,19 +142,25 @@ def kill_main(
     return folders, starts, slowest_s
 
 
-def kill_workers(command: list[str], out: Path, pause_s: float, dice: random.Random) -> int:
-    """Kill a worker every now and then while a search runs; return how many were killed."""
+def kill_processes(
+    kind: str, command: list[str], out: Path, pause_s: float, dice: random.Random
+) -> int:
+    """Kill a "worker" now and then, or the "server" once, while a search runs; return how many.
+
+    A process whose server is killed twice while it starts cannot be started.
+    """
     out.mkdir()
     mark, killed = uuid.uuid4().hex, 0
     run = _started(command, out, mark)
     while True:
         try:
-            code = run.wait(pause_s * dice.uniform(0.5, 1.5))
+            once = killed > 0 and kind == "server"
+            code = run.wait(None if once else pause_s * dice.uniform(0.5, 1.5))
         except subprocess.TimeoutExpired:
-            workers = [pid for pid in living(mark) if _is_worker(pid)]
-            if workers:
-                os.kill(dice.choice(workers), signal.SIGKILL)
-                killed += 1
+            if found := _forked(mark, run.pid)[kind]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(dice.choice(found), signal.SIGKILL)
+                    killed += 1
             continue
         assert code == 0, f"exit code {code}"
         _all_gone(mark)
@@ -155,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="of the main process")
     parser.add_argument("--workers", type=int, default=20, help="kills of workers")
+    parser.add_argument("--servers", type=int, default=6, help="kills of what they are forked from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
@@ -175,13 +193,17 @@ def main() -> None:
                 f"at most; {len(expected)} tables identical each time",
                 flush=True,
             )
-            killed = runs = 0
-            while killed < -(-args.workers // 2):
-                runs += 1
-                killed += kill_workers(command, root / f"workers{runs}", whole_s / 2, dice)
-                same = tables(root / f"workers{runs}") == expected
-                assert same, f"tables in workers{runs} differ"
-            print(f"{method}: {killed} workers killed in {runs} runs; tables identical", flush=True)
+            for kind, wanted in (("worker", args.workers), ("server", args.servers)):
+                killed = runs = 0
+                while killed < -(-wanted // 2):
+                    runs += 1
+                    out = root / f"{kind}{runs}"
+                    killed += kill_processes(kind, command, out, whole_s / 2, dice)
+                    assert tables(out) == expected, f"tables in {out.name} differ"
+                print(
+                    f"{method}: {killed} {kind}s killed in {runs} runs; tables identical",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

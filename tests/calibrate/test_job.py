@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from helpers import REPO
-from wscale.parallel.limits import Limits
 
 from wscale import Model, inspect_cell, solve
 from wscale.calibrate.job import Listener, calibrate, load_models
@@ -17,7 +16,7 @@ from wscale.cli.calibration import calibrate_and_print
 from wscale.errors import ConfigError, ModelError
 from wscale.parallel import chains
 from wscale.parallel.pool import LocalBackend, number_of_jobs
-from wscale.parallel.sandbox import Sandbox
+from wscale.parallel.sandbox import Limits, Sandbox
 from wscale.results.journal import Journals
 from wscale.scaffold.new import new_folder
 

@@ -119,7 +119,7 @@ def test_a_process_that_has_ended_for_idleness_is_started_again(sandbox):
     for wait_s in (0.05, 0.049, 0.051):  # at the same moment as a call, too
         time.sleep(wait_s)
         sandbox.call(idle_for, 0.05)
-    wait_for(lambda: not sandbox._process.is_alive(), "end for idleness")
+    wait_for(lambda: not sandbox._process[0].is_alive(), "end for idleness")
     assert sandbox.call(os.getpid) != first
 
 

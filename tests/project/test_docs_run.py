@@ -16,6 +16,7 @@ NOT_RUN = {
     "docs/cluster.md": 4,
     "docs/index.md": 1,
     "docs/netpyne_batch.md": 5,
+    "docs/performance.md": 1,
     "docs/scaling.md": 1,
     "docs/tutorial.md": 1,
     "examples/m1_microcircuit/README.md": 1,

@@ -326,8 +326,9 @@ def test_a_changed_cell_file_or_mechanism_is_named(begun, repo, tmp_path):
         (tmp_path / "mod" / file.name).write_text(file.read_text())
 
     def check(model):
+        search = plan_grid(model, WEIGHTS)
         with Journals(folder) as journals:
-            journals.check([plan_grid(model, WEIGHTS)])
+            journals.check(model.label, search.identity(search.cells[0]))
 
     def read_again():
         return Model.from_folder(tmp_path, "PV_simple", {"dt": 0.05}, [str(repo / "mod")])

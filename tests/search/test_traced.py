@@ -17,7 +17,8 @@ from wscale.measurement.epsp import Protocol
 from wscale.parallel.pool import LocalBackend
 from wscale.parallel.sandbox import Sandbox
 from wscale.results.traces import Traces
-from wscale.search.search import Cell, run
+from wscale.search.cell import SearchCell
+from wscale.search.search import run
 from wscale.search.traced import _spread, identity, plan_profile
 
 GABA = {"NetStim1.synMech": ("GABA",), "NetStim1.synMechWeightFactor": (1.0,)}
@@ -51,7 +52,7 @@ def local_by_netpyne(model, site, weight_uS):
 def cell_of(model, polarity=1):
     sites = list_sites(model)
     targets = (polarity * 0.5,) * len(sites)
-    return Cell(model, sites, targets, Protocol(polarity=polarity))
+    return SearchCell(model, sites, targets, Protocol(polarity=polarity))
 
 
 @pytest.mark.parametrize(

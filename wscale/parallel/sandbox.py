@@ -38,6 +38,8 @@ _PRELOAD = "wscale.simulation.preload"
 _FORKS = sys.platform == "linux"
 # An idle sandbox ends after this time, s, so that an open notebook does not hold its memory
 _IDLE_s = 300.0
+# After this time, s, a process that could not be started is started again
+_AGAIN_s = 0.5
 # How long a process may take to be gone once it was killed, s (on a network file system)
 _GONE_s = 5.0
 # Exit codes: "request not served; retry in a new process", and out of memory
@@ -180,7 +182,7 @@ class Sandbox:
             _kill(process[0])
         raise SandboxDied("stopped")
 
-    def _start(self) -> _Process:
+    def _start(self, *, again: bool = False) -> _Process:
         forks = self._preloaded and _FORKS
         context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
         try:
@@ -192,8 +194,11 @@ class Sandbox:
                 if forks:
                     context.set_forkserver_preload([_PRELOAD])
                 process.start()
-        except (OSError, EOFError) as error:
-            raise SandboxDied(f"its process could not be started: {error}") from error
+        except (OSError, EOFError) as error:  # EOFError: the server was killed; another starts
+            if again:
+                raise SandboxDied(f"its process could not be started: {error!r}") from error
+            time.sleep(_AGAIN_s)  # until it can be known that the server has ended
+            return self._start(again=True)
         return process, ours, watch
 
 
