@@ -65,7 +65,7 @@ class Journals:
     >>> folder = tempfile.mkdtemp()
     >>> for _ in range(2):  # the second time, nothing is simulated
     ...     with Journals(folder) as journals:
-    ...         [result] = solve(model, jobs=2, journals=journals)
+    ...         [result] = solve(model, n_jobs=2, journals=journals)
     >>> result.trials
     4
     """

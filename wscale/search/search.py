@@ -277,4 +277,6 @@ def _batches(
         count = min(max(cost // _WORTH, 1), len(chains))
         batches.append((cost, [tuple(chains[k::count]) for k in range(count)]))
     batches.sort(key=lambda batch: -batch[0])
-    return [chain for _, of_cell in batches for chain in of_cell]
+    # One batch of each cell first, so that all cells are settled soon, by different workers
+    firsts = [batch for _, of_cell in batches for batch in of_cell[:1]]
+    return firsts + [batch for _, of_cell in batches for batch in of_cell[1:]]
