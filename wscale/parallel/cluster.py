@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -187,7 +187,7 @@ class DaskBackend:
 
     def search(
         self, batches: Sequence[Sequence[Chain]], idle: Callable[[], None] = lambda: None
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """Search chains, see :meth:`wscale.parallel.pool.Backend.search`."""
         waiting = deque(_Batch(deque(batch)) for batch in batches if batch)
         running: dict[Any, tuple[_Batch, str]] = {}  # by future; and on which worker
@@ -499,9 +499,8 @@ def cluster_backend(
         with job_queue(kind, limits, workers, queue, walltime, job_extra, interface) as backend:
             yield backend
         return
-    of_jobs = {"workers": workers, "queue": queue, "walltime": walltime}
-    of_jobs |= {"job_extra": job_extra, "interface": interface}
-    for name, value in of_jobs.items():
+    names = ("workers", "queue", "walltime", "job_extra", "interface")
+    for name, value in zip(names, (workers, queue, walltime, job_extra, interface), strict=True):
         if value:
             raise ConfigError(
                 f"`{name}` belongs to a job queue ({', '.join(KINDS[1:])}); the workers of "

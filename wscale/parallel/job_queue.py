@@ -143,7 +143,7 @@ def _options(
     """
     from distributed.security import Security
 
-    security = Security.temporary()
+    security = Security.temporary()  # type: ignore[no-untyped-call]
     for name in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):  # jobs read them from files
         (folder / name).write_text(getattr(security, name))
         setattr(security, name, str(folder / name))
