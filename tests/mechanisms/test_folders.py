@@ -64,7 +64,7 @@ def test_excluded_files_are_left_out(folders, pattern):
 
 
 def test_a_pattern_that_no_file_has(folders):
-    with pytest.raises(MechanismError, match=r"--mod-exclude 'three'.*one\.mod, two\.mod"):
+    with pytest.raises(MechanismError, match=r"`mod_exclude='three'`.*one\.mod, two\.mod"):
         prepare_folders(folders, ["three"])
 
 

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wscale._util.cache import cache_folder
-from wscale.errors import MechanismError
+from wscale.errors import MechanismError, option
 from wscale.mechanisms.library import library_of, sources_of, try_again, without
 from wscale.mechanisms.nmodl import listed
 
@@ -121,7 +121,8 @@ def _sources(paths: Sequence[Path]) -> dict[str, bytes]:
             if sources.setdefault(name, data) != data:
                 raise MechanismError(
                     f"{path / name} differs from {origin[name] / name}; give one of the two "
-                    "folders, rename one of the files, or leave both out with --mod-exclude"
+                    "folders, rename one of the files, or leave both out with "
+                    f"{option('mod_exclude')}"
                 )
             origin.setdefault(name, path)
     return sources
@@ -137,7 +138,7 @@ def _excluded(sources: dict[str, bytes], patterns: Sequence[str]) -> list[str]:
         ]
         if not names:
             raise MechanismError(
-                f"--mod-exclude {pattern!r}: there is no such file among {listed(sources)}"
+                f"{option('mod_exclude', pattern)}: there is no such file among {listed(sources)}"
             )
         excluded += names
     return list(dict.fromkeys(excluded))

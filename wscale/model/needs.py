@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wscale.errors import CompileError, ModelError
+from wscale.errors import CompileError, ModelError, option
 from wscale.mechanisms.compiler import library_in
 from wscale.mechanisms.declarations import BUILT_IN, declared_names
 from wscale.mechanisms.library import failures_of, library_of, sources_of
@@ -137,7 +137,7 @@ def not_found(
     )
     return ModelError(
         f"{model.cell}: mechanisms not found: {listed}. Searched: {searched} and NEURON's own; "
-        "add the .mod files or name their folder with --mod"
+        f"add the .mod files or name their folder with {option('mod')}"
         + "".join(f"\n  {text}" for text in left_out)
     )
 

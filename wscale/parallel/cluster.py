@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from wscale.errors import ConfigError, closest
+from wscale.errors import ConfigError, closest, option
 from wscale.parallel.chains import Backend
 from wscale.parallel.dask_backend import DaskBackend
 from wscale.parallel.sandbox import Limits
@@ -57,12 +57,16 @@ def cluster_backend(
     """
     if kind not in KINDS:
         raise ConfigError(
-            f"`backend={kind!r}`: allowed are local, {', '.join(KINDS)}.{closest(kind, KINDS)}"
+            f"{option('backend', kind)}: allowed are local, {', '.join(KINDS)}."
+            f"{closest(kind, KINDS)}"
         )
     _check_installed("distributed" if kind == "dask" else "dask_jobqueue")
     if kind != "dask":
         if scheduler is not None:
-            raise ConfigError(f"`scheduler` belongs to `backend='dask'`; {kind} starts its own")
+            raise ConfigError(
+                f"{option('scheduler')} belongs to {option('backend', 'dask')}; {kind} starts its "
+                "own"
+            )
         from wscale.parallel.job_queue import job_queue
 
         with job_queue(kind, limits, workers, queue, walltime, job_extra, interface) as backend:
@@ -73,13 +77,13 @@ def cluster_backend(
     for name, value in of_jobs.items():
         if value:
             raise ConfigError(
-                f"`{name}` belongs to a job queue ({', '.join(KINDS[1:])}); the workers of "
-                "`backend='dask'` are those that its cluster has"
+                f"{option(name)} belongs to a job queue ({', '.join(KINDS[1:])}); the workers of "
+                f"{option('backend', 'dask')} are those that its cluster has"
             )
     if scheduler is None:
         raise ConfigError(
-            "`backend='dask'` needs `scheduler`: the address that 'dask scheduler' says, or the "
-            "path of the scheduler file that it writes"
+            f"{option('backend', 'dask')} needs {option('scheduler')}: the address that 'dask "
+            "scheduler' prints, or the path of the scheduler file that it writes"
         )
     with DaskBackend(scheduler, limits) as backend:
         yield backend

@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from wscale.errors import ConfigError, OtherMechanismsError, SimulationError
+from wscale.errors import ConfigError, OtherMechanismsError, SimulationError, option
 from wscale.parallel.chains import Chain, Sandboxes, run_chain
 from wscale.parallel.sandbox import Limits, SandboxDied
 
@@ -360,7 +360,7 @@ def _client(scheduler: Any) -> Any:
             scheduler = str(json.loads(file.read_text())["address"])
         except FileNotFoundError:
             raise ConfigError(
-                f"`scheduler={str(scheduler)!r}` is neither an address, such as "
+                f"{option('scheduler', str(scheduler))} is neither an address, such as "
                 "tcp://127.0.0.1:8786, nor a file that there is"
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale._util.cache import cache_folder
-from wscale.errors import ConfigError, SimulationError
+from wscale.errors import ConfigError, SimulationError, option
 from wscale.parallel.dask_backend import DaskBackend
 from wscale.parallel.sandbox import Limits
 
@@ -72,7 +72,9 @@ def job_queue(
         No number of jobs, an interface that there is not, or a queue that refuses jobs.
     """
     if workers is None or workers < 1:
-        raise ConfigError(f"`backend={kind!r}` needs `workers`: how many jobs, 1 or more")
+        raise ConfigError(
+            f"{option('backend', kind)} needs {option('workers')}: how many jobs, 1 or more"
+        )
     import dask
     import dask_jobqueue
     from distributed.utils import get_ip_interface
@@ -83,7 +85,7 @@ def job_queue(
         if interface is not None:
             get_ip_interface(interface)  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise ConfigError(f"`interface={interface!r}`: {error}") from error
+        raise ConfigError(f"{option('interface', interface)}: {error}") from error
     make = getattr(dask_jobqueue, _KINDS[kind][0])
     if shutil.which(program := shlex.split(make.job_cls.submit_command)[0]) is None:
         raise ConfigError(f"{kind} is not on this machine, or not in PATH: there is no {program}")
@@ -193,8 +195,8 @@ class _Jobs:
             self._as_asked()
         except _REFUSALS as error:
             raise ConfigError(
-                f"{self._kind} does not take the job: {_said(error)}; see `queue`, `walltime`, "
-                "`memory_limit` and `job_extra`"
+                f"{self._kind} does not take the job: {_said(error)}; see {option('queue')}, "
+                f"{option('walltime')}, {option('memory_GiB')} and {option('job_extra')}"
             ) from error
 
     def tend(self) -> None:
@@ -224,7 +226,7 @@ class _Jobs:
             raise SimulationError(
                 f"{self._failed} jobs of {self._kind} ended before their workers came. "
                 f"{self._last_words()}Where jobs run on other machines than this one, give "
-                "`interface`. Finished sites are in the journal"
+                f"{option('interface')}. Finished sites are in the journal"
             )
 
     def end(self) -> None:
