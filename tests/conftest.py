@@ -23,8 +23,7 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-# Without --jobs a command takes all cores, and several tests run at once: two are "all" here.
-# Each worker process costs two seconds before its first trial, which imports NetPyNE
+# Without --jobs a command takes all cores, and several tests run at once: two are "all" here
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "2")
 
 

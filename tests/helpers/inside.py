@@ -1,7 +1,7 @@
 """Run the ``wscale`` command in the process of the tests, for tests that are not about processes.
 
-This saves a second per command, and searches reuse the workers of earlier tests, which have loaded
-NEURON and NetPyNE.
+This saves Python's start and imports per command, and searches reuse idle sandboxes of earlier
+tests.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ comments, which readers do not see, give instructions:
 A block with a ``title="file"`` is written to that file before anything runs. A ```text block after
 a block that runs is its expected output; ``...`` stands for anything.
 
-Commands without ``--jobs`` use "all cores": two for README.md, one for the other pages, since each
-worker takes two seconds to start. batchtk is hidden, since NetPyNE then imports optuna and
-scikit-learn too, and readers have none of them.
+Commands without ``--jobs`` use "all cores": two for README.md, one for the other pages. batchtk is
+hidden, since NetPyNE then imports optuna and scikit-learn too, and readers have none of them.
 """
 
 from __future__ import annotations
