@@ -186,10 +186,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         raise
     except BaseException as error:
         called = "" if name is None else f"{name} of "
-        message = (
-            f"{called}{file} failed with cell_args = {arguments}: {type(error).__name__}: {error}"
-        )
-        return {"error": "ModelError", "message": message, "said": True}
+        why = f"{type(error).__name__}: {error}"
+        return {"error": f"{called}{file} failed with cell_args = {arguments}: {why}"}
     rule: dict[str, Any] = to_plain(params.cellParams["cell"], "cell")
     if counted and counted[-1] != len(rule["secs"]):
         raise ModelError(

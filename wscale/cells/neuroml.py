@@ -6,13 +6,11 @@ is a plain cell rule, and the NMODL of the channels in a folder of the cache.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import re
 import shutil
 import subprocess
 import tempfile
-import uuid
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,10 +18,10 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from wscale._util.cache import cache_folder
 from wscale._util.plain import some
 from wscale.cells.user_code import run_user_code
-from wscale.errors import MechanismError, ModelError, WscaleError, closest
+from wscale.errors import ModelError, WscaleError, closest
+from wscale.mechanisms.folders import gather
 from wscale.mechanisms.library import sources_of
 from wscale.mechanisms.nmodl import mechanism_names
 
@@ -94,7 +92,8 @@ def import_neuroml(file: Path, name: str | None, mod: str | Path | None = None) 
         answer = run_user_code(_answer, request, Path(scratch), file, "the cell")
     rule, notices = answer["rule"], list(answer["notices"])
     nmodl = _named(rule, answer["nmodl"], mod)
-    folder = _keep(nmodl) if nmodl else None
+    files = {f"{mechanism}.mod": text.encode() for mechanism, text in nmodl.items()}
+    folder = str(gather(files, "neuroml")) if files else None
     if folder is not None:
         made = f"{file}: jNeuroML wrote the NMODL of {some(nmodl)}"
         notices.append(f"{made}; a network takes it from {folder}")
@@ -136,28 +135,6 @@ def _named(rule: dict[str, Any], nmodl: dict[str, str], mod: str | Path | None) 
     return named
 
 
-def _keep(nmodl: dict[str, str]) -> str:
-    """Write NMODL into a folder of the cache whose name comes from its content."""
-    text = "\0".join(f"{name}\0{nmodl[name]}" for name in sorted(nmodl))
-    try:
-        final = cache_folder("neuroml") / hashlib.sha256(text.encode()).hexdigest()[:32]
-        if not final.is_dir():
-            new = final.with_name(f".{uuid.uuid4().hex}")
-            new.mkdir(parents=True)
-            for name, content in nmodl.items():
-                (new / f"{name}.mod").write_text(content)
-            try:
-                new.rename(final)
-            except OSError:  # another process was faster
-                shutil.rmtree(new)
-    except OSError as error:
-        raise MechanismError(
-            f"Cannot keep the NMODL of channels: {error}. Set WSCALE_CACHE to a folder that can be "
-            "written."
-        ) from error
-    return str(final)
-
-
 # ---------------------------------------------------------------------- in the child
 
 
@@ -175,12 +152,11 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         step = f"NetPyNE's import of cell {cell.id!r} failed"
         rule = make_rule(cell, carried)
     except ModelError as error:
-        return {"error": "ModelError", "message": f"{file}: {error}"}
+        raise ModelError(f"{file}: {error}") from error
     except WscaleError:
         raise
     except BaseException as error:  # both libraries also leave with sys.exit()
-        message = f"{file}: {step}: {type(error).__name__}: {error}"
-        return {"error": "ModelError", "message": message, "said": True}
+        return {"error": f"{file}: {step}: {type(error).__name__}: {error}"}
     warm = {str(net.temperature) for net in document.networks if net.temperature}
     notices = [
         f"{file}: the temperature of its network ({some(sorted(warm))}) is not taken over; the "

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wscale import errors
 from wscale.errors import ModelError
 from wscale.parallel.sandbox import Sandbox, SandboxDied
 
@@ -33,8 +32,8 @@ def run_user_code(
     Parameters
     ----------
     function : callable
-        A module's function, which takes the request. What JSON can hold comes back. For errors
-        that should show what was printed, it returns ``{"error": class name, "message": text}``.
+        A module's function, which takes the request. What JSON can hold comes back. For a
+        ModelError that should show what was printed, it returns ``{"error": message}``.
     request : mapping
         Plain data.
     folder : Path
@@ -62,9 +61,8 @@ def run_user_code(
                 f"{_end_of(printed)}"
             ) from death
         if "error" in answer:
-            kind = getattr(errors, answer["error"], ModelError)
             said = _end_of(printed)
-            raise kind(answer["message"] + (f"\nIt printed:\n{said}" if said else ""))
+            raise ModelError(answer["error"] + (f"\nIt printed:\n{said}" if said else ""))
     return answer
 
 

@@ -144,10 +144,10 @@ def _excluded(sources: dict[str, bytes], patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(excluded))
 
 
-def gather(sources: dict[str, bytes]) -> Path:
+def gather(sources: dict[str, bytes], kind: str = "gathered") -> Path:
     """Write sources, by name, into a folder of the cache whose name comes from their content."""
     try:
-        final = cache_folder("gathered") / _digest(sources)[:32]
+        final = cache_folder(kind) / _digest(sources)[:32]
         if not final.is_dir():
             new = final.with_name(f".{uuid.uuid4().hex}")
             new.mkdir(parents=True)
@@ -159,7 +159,7 @@ def gather(sources: dict[str, bytes]) -> Path:
                 shutil.rmtree(new)
     except OSError as error:
         raise MechanismError(
-            f"Cannot gather mechanisms: {error}. Set WSCALE_CACHE to a folder that can be written."
+            f"Cannot keep NMODL files: {error}. Set WSCALE_CACHE to a folder that can be written."
         ) from error
     return final
 
