@@ -1,4 +1,4 @@
-"""What a table promises: whose target counts, and what it was made with."""
+"""Where a table comes from: whose target counts, and what it was made with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wscale.cli.messages import say_verification
 from wscale.errors import SelectionError, TableError
 from wscale.model.synapses import SynapseGroup, with_synapses
 from wscale.results.provenance import provenance
-from wscale.verification.origin import Promise, promise_of
+from wscale.verification.origin import TableOrigin, table_origin
 
 SLOW = {"mod": "Exp2Syn", "tau1": 2, "tau2": 60, "e": -95}
 GROUP = {"synMechs": {"slow": SLOW}, "target_mV": -0.3}
@@ -44,8 +44,8 @@ def alone(file, folder, factor=1.0):
     return copy
 
 
-def targets(promise):
-    return {target for row in promise.table.target_mV.values() for target in row}
+def targets(origin):
+    return {target for row in origin.table.target_mV.values() for target in row}
 
 
 def test_the_option_then_the_table_then_the_group_then_the_usual_target(inh, tmp_path):
@@ -59,57 +59,57 @@ def test_the_option_then_the_table_then_the_group_then_the_usual_target(inh, tmp
         ((bare, model, None, {"synMechs": {}}), 0.5, "the usual one"),
         ((bare, model, None, None), 0.5, "the usual one"),
     ):
-        promise = promise_of(*given)
-        assert targets(promise) == {target}
-        assert promise.target.startswith(f"target {target:g} mV, {whose}")
+        origin = table_origin(*given)
+        assert targets(origin) == {target}
+        assert origin.target.startswith(f"target {target:g} mV, {whose}")
 
 
 def test_a_json_of_other_entries_says_nothing_of_a_pickle(inh, tmp_path):
     model, file = inh
     other = alone(file, tmp_path, 1.1)
     other.with_suffix(".json").write_bytes(file.with_suffix(".json").read_bytes())
-    promise = promise_of(other, model)
-    assert targets(promise) == {0.5}
-    assert promise.table.provenance == {}
+    origin = table_origin(other, model)
+    assert targets(origin) == {0.5}
+    assert origin.table.provenance == {}
     other.with_suffix(".json").write_text("no table")
-    assert targets(promise_of(other, model, None, GROUP)) == {-0.3}
+    assert targets(table_origin(other, model, None, GROUP)) == {-0.3}
 
 
 def test_targets_of_a_group_may_differ_by_place(inh, tmp_path):
     bare = alone(inh[1], tmp_path)
     for place in ("dend", "dend(0.5)", "PV_simple/dend"):
         group = {"target_mV": {"default": -0.3, place: -0.1}}
-        promise = promise_of(bare, inh[0], None, group)
-        assert promise.table.target_mV == {"soma": [-0.3], "dend": [-0.1]}
-        assert promise.target == "targets -0.3 to -0.1 mV, as the synapse group says"
+        origin = table_origin(bare, inh[0], None, group)
+        assert origin.table.target_mV == {"soma": [-0.3], "dend": [-0.1]}
+        assert origin.target == "targets -0.3 to -0.1 mV, as the synapse group says"
 
 
 def test_what_a_table_was_made_with_is_told_where_it_differs(inh, load, tmp_path):
     model, file = inh
-    assert promise_of(file, model).made_with == ()
+    assert table_origin(file, model).made_with == ()
     cold = inhibited(load("PV_simple", dt=0.05, **{"hParams.celsius": 30}))
-    [warm] = promise_of(file, cold).made_with
+    [warm] = table_origin(file, cold).made_with
     assert warm == "another configuration: celsius_degC is 34.0 there, 30 here"
-    [excited] = promise_of(file, load("PV_simple", dt=0.05)).made_with
+    [excited] = table_origin(file, load("PV_simple", dt=0.05)).made_with
     assert "synMechs.slow is {" in excited
     assert "synMechs.AMPA is none there, {" in excited
-    assert promise_of(alone(file, tmp_path), load("PV_simple")).made_with == ()  # not known
+    assert table_origin(alone(file, tmp_path), load("PV_simple")).made_with == ()  # not known
 
 
 def test_another_cell_and_what_the_table_does_not_hold(inh, load):
     model, file = inh
     net = deepcopy(model.net)
     net["cellParams"]["PV_simple"]["secs"]["dend"]["geom"]["L"] *= 2
-    assert promise_of(file, model.with_net(net, "inh")).made_with == ("another cell",)
-    [other] = promise_of(file, inhibited(load("PV_simple", dt=0.05, recordStep=0.2))).made_with
+    assert table_origin(file, model.with_net(net, "inh")).made_with == ("another cell",)
+    [other] = table_origin(file, inhibited(load("PV_simple", dt=0.05, recordStep=0.2))).made_with
     assert other == "another configuration: in something that the table does not hold"
 
 
 def test_what_does_not_fit_is_refused(inh, load):
     with pytest.raises(TableError, match="'dend', which cell 'PT5B_reduced' has not"):
-        promise_of(inh[1], load("PT5B_reduced", dt=0.05))
+        table_origin(inh[1], load("PT5B_reduced", dt=0.05))
     with pytest.raises(SelectionError, match="a target must be"):
-        promise_of(inh[1], inh[0], 0.0)
+        table_origin(inh[1], inh[0], 0.0)
 
 
 # ---------------------------------------------------------------------- what the commands say
@@ -145,13 +145,13 @@ def test_of_many_entries_that_miss_the_worst_are_told(load, capsys):
     table = WeightNormTable(model.cell, values, status)
     [check] = verify([(model, table)], n_jobs=2)
     assert len(check.frame) > 22
-    say_verification(check, Promise(table, "", ()))
+    say_verification(check, TableOrigin(table, "", ()))
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"PT5B_hh: 0 of {len(check.frame)} entries give their target")
     assert sum(" mV instead of 0.5 mV" in line and "reads" not in line for line in lines) == 20
     assert lines[20] == f"  and {len(check.frame) - 20} more; --out FILE.csv has all"
     assert "no entry gives its target" in lines[21]
-    say_verification(check, Promise(table, "", ("another cell",)))
+    say_verification(check, TableOrigin(table, "", ("another cell",)))
     assert "no entry gives its target" not in capsys.readouterr().out
 
 
@@ -161,9 +161,9 @@ def test_a_pickle_with_its_json_promises_nothing_where_it_holds_the_cap(load, tm
     made = WeightNormTable("PV_simple", values, status, target_mV={"soma": [0.5], "dend": [0.5]})
     made.write_json(tmp_path / "a.json")
     made.write_pickle(tmp_path / "a.pkl")
-    found = promise_of(tmp_path / "a.pkl", load("PV_simple")).table
+    found = table_origin(tmp_path / "a.pkl", load("PV_simple")).table
     assert (found.weight_norm, found.status) == (values, status)
     (tmp_path / "a.json").unlink()
-    alone = promise_of(tmp_path / "a.pkl", load("PV_simple")).table
+    alone = table_origin(tmp_path / "a.pkl", load("PV_simple")).table
     assert alone.weight_norm == {"soma": [2e-3], "dend": [2e-3]}
     assert alone.status == {"soma": ["given"], "dend": ["given"]}

@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
     from wscale.tables.compare import Comparison
     from wscale.verification.audit import Audit
-    from wscale.verification.origin import Promise
+    from wscale.verification.origin import TableOrigin
     from wscale.verification.verify import Verification
 
-__all__ = ["say_audit", "say_comparison", "say_promise", "say_verification"]
+__all__ = ["say_audit", "say_comparison", "say_origin", "say_verification"]
 
 _MOST_LINES = 20
 _MOST_MISREAD = 5
 
 
-def say_promise(promise: Promise) -> None:
+def say_origin(origin: TableOrigin) -> None:
     """Say which target the entries are held against, and what else the table was made with."""
-    say(f"{promise.table.cell}: {promise.target}")
-    for difference in promise.made_with:
+    say(f"{origin.table.cell}: {origin.target}")
+    for difference in origin.made_with:
         say(f"notice: the table was made with {difference}")
-    command = promise.table.provenance.get("command")
-    if promise.made_with and command:
+    command = origin.table.provenance.get("command")
+    if origin.made_with and command:
         say(f"notice: it was made by: {command}")
 
 
-def say_verification(check: Verification, promise: Promise) -> None:
+def say_verification(check: Verification, origin: TableOrigin) -> None:
     """Say which entries do not give their target in a network."""
     promised = check.promised
     missed = promised[~promised["met"]]
@@ -49,7 +49,7 @@ def say_verification(check: Verification, promise: Promise) -> None:
         gives = "no EPSP" if math.isnan(row["error"]) else f"{row['epsp_mV']:.4g} mV"
         say(f"  {row['sec']}[{row['segment']}]: {gives} instead of {row['target_mV']:g} mV{why}")
     _say_more(len(missed))
-    if len(missed) == len(promised) > 0 and not promise.made_with:
+    if len(missed) == len(promised) > 0 and not origin.made_with:
         say(
             "  no entry gives its target: was the table made with this cell, these synapses "
             "(--synmech, --synapses) and this configuration (--cfg)?"
@@ -74,7 +74,7 @@ def say_verification(check: Verification, promise: Promise) -> None:
 
 
 def say_audit(result: Audit, label: str, dt_ms: float) -> None:
-    """Say which entries of somebody's table do not give what they promise, and why."""
+    """Report which entries of a table miss their target, and why."""
     entries = many(len(result.frame), "entry")
     say(f"{label}, dt {dt_ms:g} ms, {entries}: {_counts(result.counts)}")
     wrong = result.worst(len(result.frame))

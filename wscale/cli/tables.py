@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from wscale.measurement.epsp import Protocol
     from wscale.model.model import Model
-    from wscale.verification.origin import Promise
+    from wscale.verification.origin import TableOrigin
 
 __all__ = ["AUDIT", "COMPARE", "VERIFY", "audit_command", "compare_command", "verify_command"]
 
@@ -57,27 +57,27 @@ def verify_command(options: dict[str, Any]) -> None:
     Example: wscale verify . --cell PV_simple --table norm/weightNorm/PV_simple_weightNorm.pkl
     --cfg dt=0.05
     """
-    from wscale.cli.messages import say_promise, say_verification
+    from wscale.cli.messages import say_origin, say_verification
     from wscale.verification.verify import verify
 
     protocol = _checked(options)
     model = chosen_model(options)
-    promise = _promise(options, model)
-    say_promise(promise)
+    origin = _origin(options, model)
+    say_origin(origin)
     [check] = verify(
-        [(model, promise.table)],
+        [(model, origin.table)],
         protocol=protocol,
         tolerance=options["tolerance"],
         n_jobs=options["n_jobs"],
         full_runs=options["full_runs"],
     )
     _write(check.frame, options["out"])
-    say_verification(check, promise)
+    say_verification(check, origin)
     print_json(
         {
             "cell": check.cell,
             "passed": check.passed,
-            **_said(promise),
+            **_said(origin),
             "largest_error": check.largest_error,
             "entries": check.frame,
         }
@@ -86,23 +86,23 @@ def verify_command(options: dict[str, Any]) -> None:
 
 
 def audit_command(options: dict[str, Any]) -> None:
-    """Simulate every entry of a table, and say which do not give what they promise, and why.
+    """Simulate every entry of a table, and report which ones miss their target, and why.
 
     Use the configuration that the table was made with: the published M1 tables have dt=0.05.
 
     Example: wscale audit . --cell PV_simple --table norm/weightNorm/PV_simple_weightNorm.pkl
     --cfg dt=0.05
     """
-    from wscale.cli.messages import say_audit, say_promise
+    from wscale.cli.messages import say_audit, say_origin
     from wscale.verification.audit import audit
 
     protocol = _checked(options)
     model = chosen_model(options)
-    promise = _promise(options, model)
-    say_promise(promise)
+    origin = _origin(options, model)
+    say_origin(origin)
     result = audit(
         model,
-        promise.table,
+        origin.table,
         protocol=protocol,
         tolerance=options["tolerance"],
         n_jobs=options["n_jobs"],
@@ -111,7 +111,7 @@ def audit_command(options: dict[str, Any]) -> None:
     _write(result.frame, options["out"])
     say_audit(result, model.label, model.dt_ms)
     verdict = _verdict(result.passed, result.counts, result.frame)
-    print_json({"cell": result.cell, **_said(promise), **verdict})
+    print_json({"cell": result.cell, **_said(origin), **verdict})
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -134,13 +134,13 @@ def compare_command(options: dict[str, Any]) -> None:
     raise typer.Exit(0 if result.equal else 1)
 
 
-def _promise(options: Mapping[str, Any], model: Model) -> Promise:
+def _origin(options: Mapping[str, Any], model: Model) -> TableOrigin:
     """Read the table of a command, with its targets and its origin."""
-    from wscale.verification.origin import promise_of
+    from wscale.verification.origin import table_origin
 
     groups = synapse_groups(options["synmech"], options["factors"], options["synapses"])
     group = groups.get(options["group"]) or next(iter(groups.values()), None)
-    return promise_of(options["table"], model, options["target_mV"], group)
+    return table_origin(options["table"], model, options["target_mV"], group)
 
 
 def _checked(options: Mapping[str, Any]) -> Protocol:
@@ -181,5 +181,5 @@ def _verdict(passed: bool, counts: Mapping[str, int], entries: pd.DataFrame) -> 
     return {"passed": passed, "counts": dict(counts), "entries": entries}
 
 
-def _said(promise: Promise) -> dict[str, Any]:
-    return {"target": promise.target, "made_with": list(promise.made_with)}
+def _said(origin: TableOrigin) -> dict[str, Any]:
+    return {"target": origin.target, "made_with": list(origin.made_with)}

@@ -18,7 +18,7 @@ from wscale.model.needs import share_mechanisms
 from wscale.model.sites import Site, list_sites, number_of_segments, path_distance_um
 from wscale.parallel.pool import LocalBackend, number_of_jobs
 from wscale.simulation.rig import preflight, release_rig
-from wscale.simulation.validation import complaints
+from wscale.simulation.validation import validation_messages
 
 __all__ = ["Dynamics", "Inspection", "SectionInfo", "inspect_cell"]
 
@@ -82,9 +82,10 @@ class Inspection:
     sites, weights, jobs : int
         What the estimates are for: sites (all segments but the axon's), grid weights, workers.
     notices : tuple of str
-        What was changed when the model was read, such as a stored weightNorm, and remarks.
+        What was changed when the model was read, such as a stored weightNorm, and what is
+        unusual in it.
     validation : tuple of str
-        What NetPyNE's own validation complains about.
+        What NetPyNE's own validation reports.
     problems : tuple of str
         Why the cell is not fit for calibration.
     dynamics : Dynamics or None
@@ -259,7 +260,7 @@ def _measured(task: tuple[Model, Protocol, Inspection]) -> Inspection:
         problem = preflight(model)
         if problem is not None:
             raise problem
-        found = dataclasses.replace(found, validation=complaints(model))
+        found = dataclasses.replace(found, validation=validation_messages(model))
         return _judged(model, protocol, found, *measure_dynamics(model, protocol))
     except OtherMechanismsError:
         raise

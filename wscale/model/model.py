@@ -18,7 +18,7 @@ from wscale.mechanisms.library import sources_of
 from wscale.model.checks import check_configuration, check_network, check_shape
 from wscale.model.description import ALL, ModelDescription
 from wscale.model.folder import read_folder
-from wscale.model.notices import remarks, unused_globals
+from wscale.model.notices import model_notices, unused_globals
 
 __all__ = ["Model"]
 
@@ -185,7 +185,7 @@ class Model(ModelDescription):
         if not rule_checked:
             check_rule(f"cell {cell!r}", secs)
         check_configuration(model)
-        return replace(model, notices=(*notices, *remarks(model)))
+        return replace(model, notices=(*notices, *model_notices(model)))
 
     def with_net(self, net: dict[str, Any], group: str = "") -> Model:
         """Return this model with another network description, checked; its synapse group's name."""

@@ -7,16 +7,16 @@ from wscale._util.text import kinds
 from wscale.errors import option
 from wscale.model.description import ModelDescription
 
-__all__ = ["remarks", "unused_globals"]
+__all__ = ["model_notices", "unused_globals"]
 
 
-def remarks(model: ModelDescription) -> list[str]:
+def model_notices(model: ModelDescription) -> list[str]:
     """Return notices about a model whose parts were checked.
 
     Examples
     --------
     >>> from wscale import Model
-    >>> remarks(Model.from_folder(".", "PV_simple"))
+    >>> model_notices(Model.from_folder(".", "PV_simple"))
     []
     """
     return [*_bare_sections(model), *_unused_factor(model)]

@@ -31,7 +31,7 @@ _SYNAPSES = "\nstim = cfg.NetStim1\n"  # what stands behind the synapses in its 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a folder will hold, checked before anything is written: files by name, and remarks."""
+    """What a folder will hold, checked before anything is written: files by name, and notices."""
 
     files: dict[str, bytes]
     notices: tuple[str, ...]

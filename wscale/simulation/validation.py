@@ -8,11 +8,11 @@ from wscale.mechanisms.loading import available_mechanisms
 from wscale.model.model import Model
 from wscale.simulation.session import import_netpyne, quiet
 
-__all__ = ["complaints"]
+__all__ = ["validation_messages"]
 
 
-def complaints(model: Model) -> tuple[str, ...]:
-    """Return what NetPyNE complains about, where it is not what a notice says in clearer words.
+def validation_messages(model: Model) -> tuple[str, ...]:
+    """Return what NetPyNE reports about a model, unless a notice already says it more clearly.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Somebody's table, put to the test: what every entry gives at the soma, and why not its target.
+"""Checking an existing table: what every entry gives at the soma, and why not its target.
 
 Unlike :mod:`wscale.verification.verify`, nothing is loaded into a network: each entry is simulated
 as a weight, so that a table that NetPyNE would clip, or not load at all, can be judged too.
@@ -140,7 +140,7 @@ def audit(
     backend: Backend | None = None,
     last_weight_uS: float | None = None,
 ) -> Audit:
-    """Simulate every entry of a table, and say which do not give what they promise, and why.
+    """Simulate every entry of a table, and report which ones miss their target, and why.
 
     Each entry times ``|target|`` is simulated as the weight of a synapse in its segment. Where the
     EPSP misses the target, the right weight is searched. Where NetPyNE reads another entry at a

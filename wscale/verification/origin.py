@@ -1,4 +1,4 @@
-"""What a table promises: its entries, each with its target, and what it was made with."""
+"""Where a table comes from: its entries, each with its target, and what it was made with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wscale.results.provenance import content_hashes, protocol_of
 from wscale.tables.fit import check_fit, places_of
 from wscale.tables.weightnorm import WeightNormTable
 
-__all__ = ["Promise", "promise_of"]
+__all__ = ["TableOrigin", "table_origin"]
 
 _USUAL_mV = 0.5
 # At most so many differences of two configurations are told
@@ -29,8 +29,8 @@ _OTHER = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Promise:
-    """What a table promises, and with what it was made.
+class TableOrigin:
+    """A table with its targets, and what it was made with.
 
     Parameters
     ----------
@@ -48,17 +48,17 @@ class Promise:
     made_with: tuple[str, ...]
 
 
-def promise_of(
+def table_origin(
     file: Path,
     model: Model,
     target_mV: float | None = None,
     group: Mapping[str, Any] | None = None,
-) -> Promise:
+) -> TableOrigin:
     """Read a table, and find its targets and its origin.
 
     A .pkl is entries alone, some of which may hold the cap. Where wscale's .json of the same
-    entries is beside it, that is read: it has targets and provenance, and says which entries
-    promise nothing.
+    entries is beside it, that is read: it has targets and provenance, and says which entries are
+    not calibrated.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def promise_of(
         origin = f"the usual one, since the table says none; {option('target_mV')} sets another"
     table = _with_targets(table, model, targets)
     made_with = tuple(_made_with(table.provenance, model))
-    return Promise(table, f"{_in_words(table)}, {origin}", made_with)
+    return TableOrigin(table, f"{_in_words(table)}, {origin}", made_with)
 
 
 def _same_entries_beside(file: Path, table: WeightNormTable) -> WeightNormTable | None:
