@@ -19,7 +19,7 @@ __all__ = ["FLAGS", "Option", "values_of"]
 
 @dataclass(frozen=True)
 class Option:
-    """An option or, without flags, an argument of a command.
+    """An option of a command or, without flags, an argument.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Option:
 
     @property
     def description(self) -> str:
-        """The help for the settings, which the command line's usage does not concern."""
+        """The help for the settings, without the command line's usage."""
         return self.help[0].lower() + self.help[1:]
 
 
@@ -164,7 +164,7 @@ CELL_ARGS = Option(
     "cell_args",
     "--cell-args",
     "JSON",
-    "Its arguments, as JSON: a list, or an object of names",
+    "Arguments for --cell-class as a JSON list or object",
     panel=_CELL,
     parse=_arguments,
 )
@@ -180,14 +180,14 @@ SOMA = Option(
     "soma",
     "--soma",
     "SECTION",
-    "Section of the --cell-file that is the soma; renamed so",
+    "Name of the soma section in the --cell-file; it is renamed to 'soma'",
     panel=_CELL,
 )
 CFG = Option(
     "cfg",
     "--cfg",
     "KEY=VALUE",
-    "Another value in cfg, e.g. dt=0.05 (ms) or hParams.celsius=37",
+    "Change a value in cfg, e.g. dt=0.05 (ms) or hParams.celsius=37",
     _SEVERAL,
     _CELL,
     list[str] | None,
@@ -279,7 +279,7 @@ SYNMECHS = Option(
     "synmech",
     "--synmech",
     "NAME=MOD,...",
-    "What is activated, in place of the model's synapses",
+    "What is activated instead of the model's synapses",
     ": NAME=MOD,param=value,... or the NAME of one of the model's; repeat for several together.",
     _SYNAPSES,
     list[str] | None,
@@ -296,7 +296,7 @@ SYNAPSES = Option(
     "synapses",
     "--synapses",
     "FILE",
-    "JSON file of synapse groups, {NAME: {synMechs, weightFactors, target_mV}}: a table for each",
+    "JSON file of synapse groups, {NAME: {synMechs, weightFactors, target_mV}}: one table each",
     panel=_SYNAPSES,
     type=Path | None,
 )
@@ -317,7 +317,7 @@ NUMBER_OF_WEIGHTS = Option(
     "weights",
     "--weights",
     "NUMBER",
-    "How many weights the grid has that is estimated",
+    "Number of grid weights to assume for the run-time estimate",
     panel=_SEARCH,
     type=int,
     default=19,
@@ -392,7 +392,7 @@ JOBS = Option(
     "n_jobs",
     "--jobs -j",
     "NUMBER",
-    "Worker processes; -1: one a core, -2: one core stays free",
+    "Worker processes; -1: one per core, -2: leave one core free",
     panel=_WORKERS,
     type=int,
     default=-1,
@@ -401,8 +401,8 @@ BACKEND = Option(
     "backend",
     "--backend",
     "NAME",
-    "Where: local, dask (a cluster that runs, see --scheduler), or slurm, pbs, sge, lsf (workers "
-    "are jobs). All but local: pip install 'wscale\\[cluster]'",
+    "Where: local, dask (a running cluster, see --scheduler), or slurm, pbs, sge, lsf (each worker "
+    "is a job). All but local need pip install 'wscale\\[cluster]'",
     panel=_WORKERS,
     type=str,
     default="local",
@@ -424,13 +424,15 @@ CLUSTER = (
         panel=_WORKERS,
         type=int | None,
     ),
-    Option("queue", "--queue", "NAME", "Their queue or partition", panel=_WORKERS),
-    Option("walltime", "--walltime", "TIME", "Their time limit, such as 02:00:00", panel=_WORKERS),
+    Option("queue", "--queue", "NAME", "Queue or partition for the jobs", panel=_WORKERS),
+    Option(
+        "walltime", "--walltime", "TIME", "Walltime of each job, such as 02:00:00", panel=_WORKERS
+    ),
     Option(
         "job_extra",
         "--job-extra",
         "TEXT",
-        "A further line of their submission, such as --account=me",
+        "Extra directive for the job script, such as --account=me",
         "; repeat.",
         _WORKERS,
         list[str] | None,
@@ -448,7 +450,8 @@ TRIAL_TIMEOUT = Option(
     "trial_timeout_s",
     "--trial-timeout",
     "s",
-    "Longest time of one trial, s; 0: no limit. Making a cell ready may take ten times",
+    "Time limit for one trial in s (0: none). Building and settling the cell may take ten times as "
+    "long",
     panel=_WORKERS,
     type=float,
     default=600.0,
@@ -476,21 +479,19 @@ OUT = Option(
     default=Path("results"),
 )
 OUT_CSV = Option("out", "--out", None, "CSV file for the entries", type=Path | None)
-FRESH = _flag("fresh", "--fresh", "Begin anew where --out holds this or another run", _RESULTS)
-RETRY_FAILED = _flag(
-    "retry_failed", "--retry-failed", "Search sites again whose outcome is failed", _RESULTS
-)
+FRESH = _flag("fresh", "--fresh", "Discard the existing run in --out and start over", _RESULTS)
+RETRY_FAILED = _flag("retry_failed", "--retry-failed", "Search failed sites again", _RESULTS)
 VERIFY = _flag(
     "verified", "--verify", "Load each table into a NetPyNE network and measure", _RESULTS
 )
 TRACES = _flag(
-    "traces", "--traces", "Keep somatic traces and local amplitudes too, for wscale plot", _RESULTS
+    "traces", "--traces", "Also keep somatic traces and local amplitudes, for wscale plot", _RESULTS
 )
 
 # Tables, figures and pages
 
 TABLE = Option("table", "--table", None, "weightNorm table, .json or .pkl", type=Path, default=...)
-ANY_TABLE = replace(TABLE, usage=", of anybody.")
+ANY_TABLE = replace(TABLE, usage=", from any source.")
 ONE = replace(TABLE, name="one", flags="")
 OTHER = replace(ONE, name="other", help="Another, of the same cell")
 FULL_RUNS = _flag(
@@ -500,7 +501,7 @@ RESULTS = Option(
     "results",
     "",
     "RESULTS",
-    "Results folder, as --out of a search named it",
+    "Results folder, the --out of a search",
     type=str,
     default=...,
 )
@@ -539,14 +540,16 @@ OUT_PAGE = Option("out", "--out", "FILE", "The page (default: RESULTS/report.htm
 
 _OUTPUT = "Output"
 OUTPUT = (
-    _flag("quiet", "--quiet -q", "Print errors only; the exit code tells", _OUTPUT),
+    _flag("quiet", "--quiet -q", "Print only errors; rely on the exit code", _OUTPUT),
     _flag(
         "verbose",
         "--verbose -v",
-        "Say on stderr what is compiled, found and written, and how workers fare",
+        "Log compilation, cache hits, files written and worker status to stderr",
         _OUTPUT,
     ),
-    _flag("as_json", "--json", "Print the outcome as JSON; all else goes to stderr", _OUTPUT),
+    _flag(
+        "as_json", "--json", "Print the outcome as JSON; everything else goes to stderr", _OUTPUT
+    ),
 )
 
 # The settings of a search, in the order of its help

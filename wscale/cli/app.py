@@ -120,24 +120,25 @@ def main() -> None:
     sys.exit(fail_in_words(app))
 
 
-# A signal that comes so long after the first, s, ends the process without any tidying
+# A signal this long after the first, s, ends the process at once
 _PATIENCE_s = 5.0
 _asked_at: float | None = None
 
 
 def _end(number: int, _: object) -> None:
-    """End tidily on Ctrl-C, and on SIGTERM, as a cluster sends it before its time limit."""
+    """Shut down on Ctrl-C, and on SIGTERM, which a cluster sends before its time limit."""
     global _asked_at
     if _asked_at is None:
         _asked_at = time.monotonic()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
     if time.monotonic() - _asked_at > _PATIENCE_s:
         os._exit(128 + number)
-    os.write(2, f"\nending; asked again after {_PATIENCE_s:g} s it ends at once\n".encode())
+    again = f"press Ctrl-C again after {_PATIENCE_s:g} s to force quit"
+    os.write(2, f"\nshutting down; {again}\n".encode())
 
 
 def fail_in_words(program: Callable[[], int | None]) -> int | None:
-    """Run a program; what wscale cannot work with becomes words on stderr and exit code 2."""
+    """Run a program; a WscaleError is printed on stderr and becomes exit code 2."""
     global _asked_at
     _asked_at = None
     signal.signal(signal.SIGTERM, _end)

@@ -31,7 +31,7 @@ INSPECT = (
 
 
 def inspect_command(options: dict[str, Any]) -> None:
-    """Say what is in a model before any search, how it rests, and what a search will cost.
+    """Summarise a model, check that it has a stable resting potential, and estimate the run time.
 
     Example: wscale inspect . --cell PT5B_reduced --cfg dt=0.05
     """

@@ -69,7 +69,7 @@ def _info(option: Option) -> Any:
 def synapse_groups(
     synmechs: list[str] | None, factors: str | None, file: Path | None
 ) -> dict[str, dict[str, Any]]:
-    """Return the synapse groups that options give; none: the model's own synapses."""
+    """Return the synapse groups that options give; if empty, the model's own synapses are used."""
     from wscale.model.synapses import parse_synmechs, read_groups
 
     if file is not None and (synmechs or factors):

@@ -1,4 +1,4 @@
-"""How the commands speak: to people, to machines (--json), hardly (--quiet) or more (--verbose)."""
+"""What the commands print: text for people, JSON (--json), less (--quiet) or more (--verbose)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SETTING = re.compile(r"(?:settings: )?([A-Za-z_]+) = ")
 
 
 def speak(quiet: bool = False, verbose: bool = False, as_json: bool = False) -> None:
-    """Set how this process speaks from now on."""
+    """Set what this process prints from now on."""
     global _quiet, _json
     _quiet, _json = quiet, as_json
     if verbose:
@@ -66,19 +66,19 @@ def _option(found: re.Match[str]) -> str:
 
 
 def console() -> Console:
-    """Return where a command speaks to people."""
+    """Return the console for people."""
     from rich.console import Console
 
     return Console(quiet=_quiet, stderr=_json)
 
 
 def say(text: str) -> None:
-    """Print a line, with options for parameters and else as it is: no markup, no wrapping."""
+    """Print a line as it is, but with options in place of parameters: no markup, no wrapping."""
     console().print(with_options(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def fail(kind: str, reason: str) -> None:
-    """Say on stderr what went wrong, and with which option; to machines, on stdout too."""
+    """Print on stderr what went wrong, and with which option; with --json, on stdout too."""
     from rich.console import Console
 
     reason = with_options(reason)
@@ -90,7 +90,7 @@ def fail(kind: str, reason: str) -> None:
 
 
 def print_json(outcome: dict[str, Any]) -> None:
-    """Print an outcome for machines, where that is asked for; what is no number is null.
+    """Print an outcome as JSON, if that is asked for; values that are not finite are null.
 
     Examples
     --------
