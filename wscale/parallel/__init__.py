@@ -1,4 +1,4 @@
-"""Processes for code that may die, and who runs what: joblib, or a cluster; nothing of cells."""
+"""Sandboxes for code that may crash, and back ends that share out work; nothing about cells."""
 
 from typing import TYPE_CHECKING
 

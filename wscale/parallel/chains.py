@@ -1,7 +1,7 @@
 """Chains of sites that build on each other, searched site by site in a sandbox.
 
-A site that ends its process is tried once more in a fresh one, and is then ``failed`` with the
-reason. Nothing is raised for it, since an exception would cost what others have found.
+A site whose process ends is tried once more in a fresh one, and is then ``failed`` with the reason.
+Nothing is raised for it, since an exception would cost what other workers have found.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Chain:
     Parameters
     ----------
     number : int
-        Of the cell, for the caller.
+        The cell's number, for the caller.
     key : str
-        Stands for the cell: sandboxes that hold it need not be made ready again.
+        Identifies the cell: a sandbox that holds it need not be made ready again.
     packed : bytes
         The :class:`Work`, pickled.
     indices : tuple of int
@@ -98,14 +98,14 @@ class Backend(Protocol):
 
 
 class Sandboxes:
-    """Sandboxes of a run; idle ones are lent to the task that last used the same cell.
+    """Sandboxes of a run; an idle one is lent to the next task, preferably of the same cell.
 
     Parameters
     ----------
     limits : Limits
         What each may use.
     idle : list of Sandbox, optional
-        Those to lend; by default those of the process, which all runs share.
+        Those to lend; by default those of this process, which all runs share.
     """
 
     def __init__(self, limits: Limits, idle: list[Sandbox] | None = None) -> None:
@@ -210,19 +210,18 @@ def call_safely(function: Callable[..., Any], task: Any, sandboxes: Sandboxes) -
     SimulationError
         The second process ended, too.
     """
-    try:
-        with sandboxes.lend() as sandbox:
-            sandbox.holds = None
-            return sandbox.call(_limited, function, task, sandboxes.limits)
-    except SandboxDied as death:
-        if sandboxes.stopped:
-            raise
-        _logger.info("%s", death)
-    try:
-        with sandboxes.lend(fresh=True) as sandbox:
-            return sandbox.call(_limited, function, task, sandboxes.limits)
-    except SandboxDied as death:
-        raise SimulationError(f"a worker could not do its work: {death}") from death
+    for fresh in (False, True):
+        try:
+            with sandboxes.lend(fresh=fresh) as sandbox:
+                sandbox.holds = None
+                return sandbox.call(_limited, function, task, sandboxes.limits)
+        except SandboxDied as death:
+            if sandboxes.stopped:
+                raise
+            if fresh:
+                raise SimulationError(f"a worker could not do its work: {death}") from death
+            _logger.info("%s", death)
+    raise AssertionError
 
 
 # ---------------------------------------------------------------------- in a sandbox

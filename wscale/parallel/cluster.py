@@ -1,4 +1,4 @@
-"""Where a search can run other than on this machine: a Dask cluster, or a cluster's job queue."""
+"""Back ends beyond this machine: a Dask cluster, or the job queue of a cluster."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ def cluster_backend(
     job_extra: Sequence[str] = (),
     interface: str | None = None,
 ) -> Iterator[Backend]:
-    """Yield workers on a cluster, and leave it as it was.
+    """Yield workers on a cluster, and leave nothing behind there.
 
     Parameters
     ----------
     kind : {"dask", "slurm", "pbs", "sge", "lsf"}
-        A Dask cluster that runs, or a job queue, where each worker is a job.
+        A running Dask cluster, or a job queue, where each worker is a job.
     limits : Limits
         What a worker may use.
     scheduler : str, optional
         Dask: the scheduler's address, or the path of its scheduler file.
     workers : int, optional
-        Job queues: how many jobs.
+        Job queues: number of jobs.
     queue, walltime : str, optional
-        Their queue or partition, and time limit.
+        Queue or partition for the jobs, and walltime of each.
     job_extra : sequence of str
-        Further lines of their submission.
+        Extra directives for the job script.
     interface : str, optional
-        The network interface by which jobs reach this machine; by default none but this machine's
-        own jobs can.
+        Network interface by which jobs reach this machine; by default only jobs on this machine
+        can.
 
     Raises
     ------
     ConfigError
-        No such kind, an option that is missing or does not belong to it, packages that are not
-        installed, a cluster that cannot be reached or refuses.
+        An unknown kind, an option that is missing or belongs to another kind, missing packages, a
+        cluster that cannot be reached or refuses jobs.
     """
     if kind not in KINDS:
         raise ConfigError(
@@ -98,5 +98,5 @@ def _check_installed(package: str) -> None:
             f"a cluster needs packages that are not installed ({error}): "
             "pip install 'wscale[cluster]'"
         ) from error
-    if signal.getsignal(signal.SIGINT) is not ctrl_c:  # dask_jobqueue takes it for itself
+    if signal.getsignal(signal.SIGINT) is not ctrl_c:  # dask_jobqueue installs its own handler
         signal.signal(signal.SIGINT, ctrl_c)

@@ -28,15 +28,15 @@ from wscale.parallel.sandbox import Limits, SandboxDied
 
 __all__ = ["DaskBackend"]
 
-# A site that has lost so many workers is given up
+# A site on which this many workers were lost is given up
 LOSSES = 3
 # How long a scheduler and the first workers may take to answer, and the workers to end a run, s
 _CONNECT_s, _END_s = 10.0, 1.0
-# How often it is looked who is there, and after what time a wait for workers is told, s
+# How often the list of workers is updated, and when a wait for workers is reported, s
 _LOOK_s, _TOLD_AFTER_s = 0.5, 5.0
-# A worker searches further sites before it answers while they take no longer, s
+# Target time between a worker's answers, s: it searches several quick sites before it answers
 _ANSWER_s = 0.5
-# What must be the same everywhere for numbers to be; evaluated by workers without any of wscale
+# Versions that decide the numbers; evaluated by workers without importing wscale
 _VERSIONS = """(lambda found, sys, platform: {
     "python": "%d.%d" % sys.version_info[:2],
     "machine": platform.machine(),
@@ -77,7 +77,7 @@ class _Batch:
             yield chain.number, outcome
 
     def lose(self, reason: str) -> Iterator[tuple[int, Any]]:
-        """Count the loss of a worker; yield the outcome of a site for which there were many."""
+        """Count the loss of a worker; yield the outcome of a site that is given up."""
         self.size, self.losses = 1, self.losses + 1
         _logger.info("%s", reason)
         if self.losses >= LOSSES:
@@ -113,7 +113,7 @@ class _Calls:
 class DaskBackend:
     """The workers of a Dask cluster; a context manager.
 
-    Each thread of a Dask worker stands for one worker, with a process of its own for NEURON.
+    Each thread of a Dask worker counts as one worker, and has its own process for NEURON.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class DaskBackend:
     worker_timeout_s : float or None
         How long there may be no worker at all, s. None: without limit.
     check : callable, optional
-        Called every half a second during a search, to raise what went wrong with the cluster.
+        Called every half second during a search, to raise what went wrong with the cluster.
 
     Raises
     ------
@@ -267,7 +267,7 @@ class DaskBackend:
         return [result for _, result in sorted(results.items())]
 
     def close(self) -> None:
-        """Leave the cluster, with no process left on it."""
+        """Leave the cluster, and no process on it."""
         self._stop([])
         if self._own:
             with suppress(Exception):  # whatever the state of the cluster
@@ -285,7 +285,7 @@ class DaskBackend:
             )
 
     def _look(self) -> None:
-        """Find out who is there, who is new, and who has gone; ask who is new for versions."""
+        """Update the list of workers, and ask new ones for their versions."""
         with self._speaking():
             if self._client.status != "running":
                 raise OSError("the connection is closed")
@@ -325,7 +325,7 @@ class DaskBackend:
 
     @contextmanager
     def _speaking(self) -> Iterator[None]:
-        """Say it if the scheduler is gone, for which Dask has many words."""
+        """Raise one error if the scheduler is gone, whatever Dask raises."""
         try:
             yield
         except Exception as error:
@@ -379,7 +379,7 @@ def _client(scheduler: Any) -> Any:
 
 
 def _differences(there: dict[str, str | None]) -> str:
-    """Say what of a worker's versions is not as here; nothing where all is."""
+    """Return how a worker's versions differ from those here; empty if they do not."""
     here = eval(_VERSIONS)
     told = [
         f"has no {name}" if there[name] is None else f"has {name} {there[name]}, and not {version}"
@@ -396,7 +396,7 @@ def _differences(there: dict[str, str | None]) -> str:
 
 # ---------------------------------------------------------------------- in a Dask worker
 
-# By run and worker: no run has the process of another, since NEURON cannot unload mechanisms
+# By run and worker: runs share no process, since NEURON cannot unload mechanisms
 _runs: dict[tuple[str, str], Sandboxes] = {}
 _ended: set[str | None] = set()
 _addresses: set[str] = set()
@@ -423,7 +423,7 @@ def _sandboxes(run: str, limits: Limits) -> Sandboxes:
     here: Any = get_worker()
     address = here.address
     with _lock:
-        if run in _ended:  # the search was overtaken
+        if run in _ended:  # the run ended before this call began
             raise SandboxDied("stopped")
         if address not in _addresses:
             multiprocessing.current_process().daemon = False  # a nanny's: it may have children

@@ -24,22 +24,22 @@ from wscale.parallel.sandbox import Limits
 
 __all__ = ["job_queue"]
 
-# Of each kind: dask-jobqueue's class, how a job is asked for, and what is said of one that has gone
+# By kind: dask-jobqueue's class, the command that asks for a job, its answer if the job has gone
 _KINDS = {
     "slurm": ("SLURMCluster", "squeue --noheader --format=%T --jobs", r"|.*Invalid job id.*"),
     "pbs": ("PBSCluster", "qstat", r".*(Unknown Job|has finished).*"),
     "sge": ("SGECluster", "qstat -j", r".*do not exist.*"),
     "lsf": ("LSFCluster", "bjobs -noheader -o stat", r".*(EXIT|DONE|not found).*"),
 }
-# What a job gets where there is no memory limit, and what its Dask worker needs beside, GiB
+# Memory of a job without a memory limit, and what its Dask worker needs in addition, GiB
 _MEMORY_GiB, _DASK_GiB = 2.0, 0.5
-# A job ends by itself where its scheduler has been gone so long, s
+# A job ends by itself when its scheduler has been gone for this time, s
 _ORPHAN_s = 60
-# How often jobs are looked after, and how long the queue may take to answer, s
+# How often lost jobs are replaced, and how long the queue may take to answer, s
 _TEND_s, _ANSWER_s = 5.0, 60.0
-# Logs of runs that failed are kept so long, s
+# How long logs of failed runs are kept, s
 _OLD_s = 30 * 86400.0
-# So many jobs may end before their workers have come; of the last one's log, so much is told
+# How many jobs may end before their workers have come; characters shown of the last one's log
 _MOST_FAILED, _TOLD = 3, 1500
 _REFUSALS = (RuntimeError, OSError, ValueError)
 
@@ -69,7 +69,7 @@ def job_queue(
     Raises
     ------
     ConfigError
-        No number of jobs, an interface that there is not, or a queue that refuses jobs.
+        No number of jobs, an unknown interface, or a queue that refuses jobs.
     """
     if workers is None or workers < 1:
         raise ConfigError(
@@ -139,7 +139,7 @@ def _folder(kind: str) -> Path:
 def _options(
     limits: Limits, folder: Path, interface: str | None, own: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return dask-jobqueue's options; without an interface, nobody beyond this machine is reached.
+    """Return dask-jobqueue's options; without an interface, only this machine is reached.
 
     ``own`` are those of the user's Dask configuration.
     """
@@ -200,7 +200,7 @@ class _Jobs:
             ) from error
 
     def tend(self) -> None:
-        """Make good the jobs that are lost (in a thread of its own)."""
+        """Replace jobs that are lost (in its own thread)."""
         told = False
         while not self._ended.wait(_TEND_s) and self._failed <= _MOST_FAILED:
             try:
@@ -237,14 +237,14 @@ class _Jobs:
             self._cluster.close(timeout=_ANSWER_s)
 
     def _as_asked(self) -> None:
-        """Let there be as many jobs as were asked for."""
+        """Submit jobs until there are as many as were asked for."""
 
         async def scale() -> None:
             self._cluster.scale(jobs=self._number)
-            await self._cluster  # only here it is said why a job is refused
+            await self._cluster  # raises if a job is refused
 
         self._forget_refused()
-        talkative = logging.getLogger("tornado.application")  # it would say the same at length
+        talkative = logging.getLogger("tornado.application")  # would log the same at length
         talkative.disabled = True
         try:
             self._cluster.sync(scale)
@@ -284,7 +284,7 @@ class _Jobs:
 
 
 def _said(error: Exception) -> str:
-    """Return what a submission command printed on stderr, where dask-jobqueue tells of it."""
+    """Return what a submission command printed on stderr, if dask-jobqueue quotes it."""
     text = str(error)
     _, found, stderr = text.partition("stderr:\n")
     return " ".join((stderr if found and stderr.strip() else text).split())

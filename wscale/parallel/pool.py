@@ -19,8 +19,8 @@ from wscale.parallel.sandbox import Limits
 
 __all__ = ["LocalBackend", "backend_for", "number_of_jobs"]
 
-_TICK_s = 0.5  # how often a run looks after its journals while nothing arrives
-_MAX_PER_CORE = 8  # more processes are a slip, and would exhaust the machine's memory
+_TICK_s = 0.5  # how often journals are synced while nothing arrives
+_MAX_PER_CORE = 8  # more processes are a typo, and would exhaust the machine's memory
 
 
 def number_of_jobs(n_jobs: int | None = None) -> int:
@@ -117,7 +117,7 @@ class LocalBackend:
                 arrived.put(error)
             arrived.put(None)
 
-        # In a thread, so that this one takes outcomes, signals and the journals' turn at any time
+        # In a thread, so that this one can take outcomes and signals and sync journals at any time
         threading.Thread(target=feed, daemon=True, name="wscale-joblib").start()
         try:
             while True:

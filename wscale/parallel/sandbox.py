@@ -1,7 +1,7 @@
 """A process for code that may crash, hang or take all memory: its death is an exception.
 
 On Linux a sandbox is forked from a server process that has imported NEURON and NetPyNE once for all
-(multiprocessing's forkserver); elsewhere, where forking is unsafe, it starts anew.
+(multiprocessing's forkserver); elsewhere, where forking is unsafe, it is a new Python.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _PRELOAD = "wscale.simulation.preload"
 _FORKS = sys.platform == "linux"
 # An idle sandbox ends after this time, s, so that an open notebook does not hold its memory
 _IDLE_s = 300.0
-# After this time, s, a process that could not be started is started again
+# After this time, s, a process that could not be started is tried again
 _AGAIN_s = 0.5
-# How long a process may take to be gone once it was killed, s (on a network file system)
+# How long a killed process may take to be gone, s (on a network file system)
 _GONE_s = 5.0
 # Exit codes: "request not served; retry in a new process", and out of memory
 _NOT_SERVED, _NO_MEMORY = 70, 71
@@ -249,7 +249,7 @@ def _serve(
     folder: str,
     preloaded: bool,
 ) -> None:
-    """Answer calls until the main process is gone, or has none for a long time."""
+    """Answer calls until the main process is gone, or has made none for a long time."""
     global _watched
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setsid()  # Ctrl-C is for the main process; and a group to be killed as a whole
@@ -294,7 +294,7 @@ def _answer(message: bytes, used: bool) -> bytes:
 
 
 def _end_with_parent(preloaded: bool) -> None:
-    """End this process with the main one, which holds the other end of the pipe, however that ends.
+    """End this process with the main one, which holds the other end of the pipe.
 
     The kernel sends SIGIO, which ends the process even inside NEURON. A process that starts others
     has a thread that ends them all.
@@ -326,7 +326,7 @@ _PREPARATION = 10.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may use before it is ended, and its site is marked as failed.
+    """What a worker may use; beyond that, it is ended and its site is marked as failed.
 
     Parameters
     ----------
@@ -339,7 +339,7 @@ class Limits:
     Raises
     ------
     ConfigError
-        A limit that is not positive and finite, or too little memory to begin with.
+        A limit that is not positive and finite, or less memory than a worker needs at least.
 
     Examples
     --------
