@@ -30,7 +30,7 @@ def nothing_runs(monkeypatch):
         raise AssertionError("the model folder was read")
 
     monkeypatch.setattr("wscale.model.model.read_folder", refuse)
-    monkeypatch.setattr("wscale.mechanisms.folders.compile_mechanisms", refuse)
+    monkeypatch.setattr("wscale.mechanisms.folders.library_of", refuse)
 
 
 @pytest.fixture
