@@ -173,7 +173,7 @@ def dask_workers(number: int) -> Iterator[Backend]:
     """Yield the workers of a Dask cluster on the loopback interface."""
     from distributed import Client, LocalCluster
 
-    from wscale.parallel.cluster import DaskBackend
+    from wscale.parallel.dask_backend import DaskBackend
 
     with (
         LocalCluster(

@@ -13,7 +13,7 @@ from typing import Any
 from wscale import Model, Protocol, Rig, list_sites
 from wscale.measurement.epsp import Response
 from wscale.model.sites import Site
-from wscale.verification.verify import netpyne_trace
+from wscale.simulation.full_run import netpyne_trace
 
 # What the trials of the benchmark are given, uS: an EPSP of some tenths of a millivolt
 WEIGHT_uS = 5e-4

@@ -9,7 +9,8 @@ import pytest
 from helpers import REPO
 
 from wscale import Model, inspect_cell, solve
-from wscale.calibrate.job import Listener, calibrate, load_models
+from wscale.calibrate.job import Listener, calibrate
+from wscale.calibrate.reading import load_models
 from wscale.calibrate.settings import SearchSettings
 from wscale.calibrate.writer import ResultsFolder
 from wscale.cli.calibration import calibrate_and_print

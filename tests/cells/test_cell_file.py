@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from wscale.mechanisms.loading import compile_mechanisms, load_mechanisms
+from wscale.mechanisms.library import compile_mechanisms
+from wscale.mechanisms.loading import load_mechanisms
 
 REPO = Path(__file__).resolve().parents[2]
 

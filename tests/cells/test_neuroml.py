@@ -17,7 +17,7 @@ import pytest
 from wscale import Model
 from wscale.cells.cell_file import CellFile, read_cell
 from wscale.errors import ModelError
-from wscale.mechanisms.loading import sources_of
+from wscale.mechanisms.library import sources_of
 
 REPO = Path(__file__).resolve().parents[2]
 HERE = all(find_spec(package) for package in ("neuroml", "pyneuroml"))

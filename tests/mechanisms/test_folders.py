@@ -10,7 +10,7 @@ from test_mechanisms import leak
 from wscale import Model
 from wscale.errors import CompileError, MechanismError, ModelError
 from wscale.mechanisms.folders import prepare_folders
-from wscale.mechanisms.loading import sources_of
+from wscale.mechanisms.library import sources_of
 from wscale.model.needs import share_mechanisms
 from wscale.simulation.mechanism_checks import check_mechanisms
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from wscale.errors import MechanismError
-from wscale.mechanisms.loading import compile_mechanisms, mechanisms_hash
+from wscale.mechanisms.library import compile_mechanisms, mechanisms_hash
 
 ROOT = Path(__file__).parents[2]
 ARCH = platform.machine()
@@ -74,6 +74,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(code: str, cwd: Path, **env: str) -> subprocess.Popen[str]:
     head = "import sys\nfrom wscale.errors import MechanismError\n"
+    head += "from wscale.mechanisms.library import compile_mechanisms, mechanisms_hash\n"
     head += "from wscale.mechanisms.loading import *\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + textwrap.dedent(code)],

@@ -22,7 +22,8 @@ from helpers.dask_cluster import dask_cluster, until
 
 from wscale import Journals, Model, grid, list_sites, solve, verify
 from wscale.errors import ConfigError, SimulationError
-from wscale.parallel.cluster import DaskBackend, cluster_backend
+from wscale.parallel.cluster import cluster_backend
+from wscale.parallel.dask_backend import DaskBackend
 from wscale.parallel.sandbox import Limits
 
 pytest.importorskip("distributed", reason="needs the extra 'cluster'")

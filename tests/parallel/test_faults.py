@@ -19,7 +19,7 @@ from helpers.running import Run, living, make_faulty_model, wait_for
 
 from benchmarks.soak import command_of, kill_main, tables, whole_run
 from wscale.cli.output import with_options
-from wscale.mechanisms.loading import compile_mechanisms
+from wscale.mechanisms.library import compile_mechanisms
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/environ").exists(), reason="processes are found by Linux's /proc"

@@ -11,7 +11,7 @@ import pytest
 from wscale import Protocol, Rig, list_sites, measure
 from wscale.errors import ConfigError, ModelError, SimulationError
 from wscale.parallel.pool import LocalBackend
-from wscale.verification.verify import netpyne_trace
+from wscale.simulation.full_run import netpyne_trace
 
 WEIGHTS = (1e-4, 1.5e-3)
 

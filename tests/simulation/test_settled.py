@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from wscale import Protocol, Rig, list_sites
+from wscale.simulation.full_run import netpyne_trace
 from wscale.simulation.settled_cache import is_settled, settled_state
-from wscale.verification.verify import netpyne_trace
 
 MECHANISM_CACHE = Path(os.environ.get("WSCALE_CACHE") or "~/.cache/wscale").expanduser()
 

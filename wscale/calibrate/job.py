@@ -25,7 +25,7 @@ from wscale.search.targeted import SolvedSite, SolveResult, plan_solve
 from wscale.search.traced import Profile, identity, plan_profile
 from wscale.verification.verify import Verification, verify
 
-__all__ = ["Calibration", "Listener", "Method", "calibrate", "load_models"]
+__all__ = ["Calibration", "Listener", "Method", "calibrate"]
 
 Method = Literal["grid", "norm"]
 

@@ -18,7 +18,7 @@ import shlex
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wscale._util.cache import cache_folder
@@ -145,16 +145,13 @@ class Library:
     ----------
     path : Path or None
         None: no file is needed, NEURON's own mechanisms suffice.
-    wanted : mapping
-        The sources that were asked for, by name; empty for a library without sources.
     sources : mapping
-        All sources that are in it.
+        All sources that are in it, by name; empty for a library without sources.
     failed : mapping
         The ``.mod`` files that were left out since they do not compile, and why.
     """
 
     path: Path | None
-    wanted: Mapping[str, bytes]
     sources: Mapping[str, bytes]
     failed: Mapping[str, str] = field(default_factory=dict)
 
@@ -199,7 +196,7 @@ def library_of(
     if own is not None:
         problem = _problem_of(own, path, sources)
         if problem is None:
-            return Library(own, wanted, sources)
+            return Library(own, sources)
         if not sources:
             raise MechanismError(
                 f"{own} {problem}. Compile its .mod files with this environment's nrnivmodl, "
@@ -209,24 +206,24 @@ def library_of(
     _refuse_duplicates(path, wanted)
     for library in held:
         if wanted.items() <= library.sources.items():
-            return replace(library, wanted=wanted)
+            return library
     if not has_nmodl(wanted):
-        return Library(None, wanted, {})
+        return Library(None, {})
     try:
         store = _Store.of(path, cache, flags)
         sound, failed = store.without_known_failures(sources)
         whole = store.library(sound)
         if whole is not None and (leave_out or wanted.items() <= sound.items()):
             _logger.info("%s: compiled before, in %s", path, whole)
-            return Library(whole, sound if leave_out else wanted, sound, failed)
+            return Library(whole, sound, failed)
         if needs is not None and (known := {k: failed[k] for k in failed if k in wanted}):
             said = "".join(f"\n  {name}, {why}" for name, why in known.items())
             raise CompileError(f"{failure_head(path)}:{said}", known)
         if not leave_out:
-            return Library(store.compiled(wanted), wanted, wanted)
+            return Library(store.compiled(wanted), wanted)
         while True:
             try:
-                return Library(store.compiled(sound), sound, sound, failed)
+                return Library(store.compiled(sound), sound, failed)
             except CompileError as error:
                 less = without(sound, error.files)
                 if not has_nmodl(less):

@@ -17,25 +17,16 @@ from typing import Any
 
 from wscale.errors import MechanismError, OtherMechanismsError
 from wscale.mechanisms.compiler import neuron_version, site_packages
-from wscale.mechanisms.library import (
-    Library,
-    compile_mechanisms,
-    library_of,
-    mechanisms_hash,
-    sources_of,
-)
+from wscale.mechanisms.library import Library, library_of
 from wscale.mechanisms.nmodl import listed, mechanism_names
 
 __all__ = [
     "available_mechanisms",
-    "compile_mechanisms",
     "import_neuron",
     "kind_of",
     "load_mechanisms",
     "load_needed",
-    "mechanisms_hash",
     "parameters_of",
-    "sources_of",
 ]
 
 # In a library: the paths of the sources that it was compiled from
@@ -65,7 +56,7 @@ def load_mechanisms(
     Parameters
     ----------
     folder, cache, flags
-        As for :func:`compile_mechanisms`.
+        As for :func:`wscale.mechanisms.library.compile_mechanisms`.
 
     Returns
     -------
@@ -75,8 +66,9 @@ def load_mechanisms(
     Raises
     ------
     MechanismError
-        As for :func:`compile_mechanisms`; or this process holds other mechanisms already, one has
-        the name of a mechanism of NEURON itself, or NEURON cannot load the library.
+        As for :func:`wscale.mechanisms.library.compile_mechanisms`; or this process holds other
+        mechanisms already, one has the name of a mechanism of NEURON itself, or NEURON cannot load
+        the library.
     """
     compiled = library_of(folder, cache=cache, flags=flags)
     library = _load(folder, compiled)
@@ -90,7 +82,7 @@ def load_needed(folder: str | Path, needs: Collection[str] | None = None) -> Non
     Parameters
     ----------
     folder : str or Path
-        As for :func:`compile_mechanisms`.
+        As for :func:`wscale.mechanisms.library.compile_mechanisms`.
     needs : collection of str, optional
         Names of mechanisms; only these are compiled, with the files that theirs need. By default
         all that compile.

@@ -11,8 +11,7 @@ from wscale.parallel.chains import Backend
 from wscale.parallel.dask_backend import DaskBackend
 from wscale.parallel.sandbox import Limits
 
-__all__ = ["KINDS", "DaskBackend", "cluster_backend"]
-
+__all__ = ["KINDS", "cluster_backend"]
 
 KINDS = ("dask", "slurm", "pbs", "sge", "lsf")
 

@@ -33,7 +33,7 @@ from wscale.tables.weightnorm import WeightNormTable, read_out_index
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Verification", "netpyne_trace", "verify"]
+__all__ = ["Verification", "verify"]
 
 
 @dataclass(frozen=True)
