@@ -64,7 +64,7 @@ class Listener:
         """Begin to load the tables into NetPyNE networks."""
 
     def interrupted(self, folder: Path, finished: int) -> None:
-        """End early; the folder's journal has so many finished sites."""
+        """End early; ``finished`` sites are in the folder's journal."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,10 @@ def calibrate(
     traces : bool
         Run the trials whose traces ``wscale plot`` draws, see :mod:`wscale.search.traced`.
     fresh, retry_failed : bool
-        Begin anew, or search failed sites again; see :class:`wscale.Journals`.
+        Discard the existing run and start over, or search failed sites again; see
+        :class:`wscale.Journals`.
     listener : Listener, optional
-        Told how it goes.
+        Its methods are called as the job goes on.
 
     Returns
     -------

@@ -29,7 +29,7 @@ from wscale.verification.verify import Verification
 __all__ = ["ResultsFolder"]
 
 _FORMAT = 1
-# results.json is written anew after this time, s, and at the end: it holds all cells
+# results.json holds all cells, so it is rewritten after this time, s, and at the end only
 _REST_s = 10.0
 
 
@@ -74,7 +74,7 @@ class ResultsFolder:
     def write(
         self, result: GridResult | SolveResult, settings: SearchSettings, command: Sequence[str]
     ) -> None:
-        """Write a cell's table, its grid where there is one, and in time results.json."""
+        """Write a cell's table and grid, and results.json if it was not written lately."""
         self._entries[result.model.label] = self._write_cell(result, settings, command)
         if time.perf_counter() - self._written_at >= _REST_s:
             self._write_summary()

@@ -55,7 +55,7 @@ def site_packages() -> Path:
 
 
 def installed_neuron(site: Path) -> metadata.Distribution | None:
-    """Return what pip knows of the NEURON in a folder; None where pip did not install it."""
+    """Return what pip knows of the NEURON in a folder; None if pip did not install it."""
     for name in ("neuron", "neuron-nightly"):
         for found in metadata.distributions(name=name, path=[str(site)]):
             return found
@@ -72,14 +72,14 @@ def neuron_version(site: Path) -> str:
     return str(neuron.__version__)
 
 
-_in_process = threading.Lock()  # threads of one run wait in silence
+_in_process = threading.Lock()  # threads of one run wait without saying so
 
 
 @contextmanager
 def build_lock(final: Path) -> Iterator[None]:
     """Hold the lock of one library, and clear what interrupted compiles have left.
 
-    While another run holds it, lines say so.
+    While another run holds it, lines on stderr say so.
     """
     for step_s in waits(lambda since_s: None):
         if _in_process.acquire(timeout=step_s):

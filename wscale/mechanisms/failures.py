@@ -1,8 +1,7 @@
 """NMODL that does not compile, and why: kept in the cache, so that it is not tried again.
 
 A failure belongs to the content of the files, to NEURON (both are in its key) and to the compiler.
-Where it is not the files' fault (no memory, a full disk, a compiler that does not work), it is
-not kept.
+If it is not the files' fault (no memory, a full disk, a broken compiler), it is not kept.
 """
 
 from __future__ import annotations

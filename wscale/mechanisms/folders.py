@@ -84,8 +84,8 @@ def prepare_folders(
     Returns
     -------
     ModFolders
-        A file that does not compile is left out with a notice that has the compiler's reason:
-        where the cell or a synapse needs it, the check of the model says so.
+        A file that does not compile is left out with a notice that has the compiler's reason; if
+        the cell or a synapse needs it, the check of the model says so.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def mechanisms_hash(folder: str | Path) -> str:
     -------
     str
         Hexadecimal digest of the names and contents of the ``.mod``, ``.inc`` and header files;
-        of the library where there is only a compiled one.
+        of the library if there is no source.
 
     Raises
     ------
@@ -311,7 +311,7 @@ class _Store:
         return sound, failed
 
     def compiled(self, sources: Mapping[str, bytes]) -> Path:
-        """Return the library of sources; compile it where there is none."""
+        """Return the library of sources; compile it if there is none."""
         final, head = self._place(sources), failure_head(self.folder)
 
         def found() -> Path | None:

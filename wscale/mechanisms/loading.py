@@ -246,7 +246,7 @@ def _is_built_in(file: str) -> bool:
 
 
 def _refusal(folder: str | Path, others: Mapping[str, str]) -> str:
-    """Say why mechanisms cannot be loaded beside those that NEURON loaded by itself."""
+    """Say why mechanisms cannot be loaded in addition to those that NEURON loaded by itself."""
     places = listed({str(Path(file).parent) for file in others.values()})
     return (
         f"Cannot load the mechanisms of {folder}: NEURON holds others, or other versions of them, "

@@ -60,7 +60,7 @@ def users_of(model: Model) -> dict[str, list[str]]:
 def needed_mechanisms(model: Model) -> frozenset[str]:
     """Return the names of all mechanisms and ions (``hi_ion``) that NetPyNE uses for a model.
 
-    Beside those of :func:`users_of`: ions of the rule, owners of its global variables, and other
+    Besides those of :func:`users_of`: ions of the rule, owners of its global variables, and other
     stimuli, populations and synMechs of the network.
     """
     net, rule = model.net, model.rule
@@ -85,7 +85,7 @@ def check_declared(model: Model) -> None:
     Raises
     ------
     ModelError
-        With who needs the mechanism, and where it was looked for.
+        With what needs the mechanism, and where it was searched.
     """
     users = users_of(model)
     missing = users.keys() - BUILT_IN - _declared(model.mod)
@@ -171,7 +171,7 @@ def share_mechanisms(models: Sequence[Model], *, compile_now: bool = True) -> li
     Raises
     ------
     ModelError
-        A mechanism that nobody declares, or one that does not compile.
+        A mechanism that no file declares, or one that does not compile.
     MechanismError
         No compiler, or no place for the library.
     """

@@ -150,7 +150,7 @@ def _options(
         (folder / name).write_text(getattr(security, name))
         setattr(security, name, str(folder / name))
     place = {"host": "127.0.0.1"} if interface is None else {"interface": interface}
-    dashboard = "127.0.0.1:0"  # pages for whoever asks, even where there is no dashboard
+    dashboard = "127.0.0.1:0"  # Dask serves some pages even without a dashboard
     scheduler = {"dashboard": False, "dashboard_address": dashboard, **place}
     cache = os.environ.get("WSCALE_CACHE")  # not all queues pass variables on
     exports = [] if cache is None else [f"export WSCALE_CACHE={shlex.quote(cache)}"]

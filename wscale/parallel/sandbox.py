@@ -136,7 +136,7 @@ class Sandbox:
         return value
 
     def end(self) -> None:
-        """End the process at once, whatever it does; the next call starts another."""
+        """End the process at once, whatever it is doing; the next call starts another."""
         with self._lock:
             process, self._process, self.holds = self._process, None, None
         if process is not None:
@@ -224,13 +224,13 @@ def _kill(process: BaseProcess) -> None:
 
 @atexit.register
 def close_all() -> None:
-    """End all processes of this process's sandboxes at once, whatever they do."""
+    """End all processes of this process's sandboxes at once, whatever they are doing."""
     for sandbox in list(_alive):
         sandbox.close()
 
 
 def _after_fork() -> None:
-    """Let a fork of this process have sandboxes of its own, and not from this one's server."""
+    """Give a fork of this process its own sandboxes, which do not come from this one's server."""
     global _FORKS, _starting
     _FORKS, _starting = False, threading.Lock()
     _alive.clear()

@@ -34,13 +34,13 @@ __all__ = [
 ]
 
 
-# More than the whole membrane of a cell conducts: a slip of the unit
+# More than the whole membrane of a cell conducts: a wrong unit
 _LARGEST_uS = 100.0
 
 
 @dataclass(frozen=True)
 class GridSetting:
-    """What a worker needs to search a site beside its place and target."""
+    """What a worker needs to search a site, besides its place and target."""
 
     weights_uS: tuple[float, ...]
     interpolation: Interpolation
@@ -82,7 +82,7 @@ class GridResult:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a grid point: cell, sec, loc, segment, distance_um, weight_uS, epsp_mV, ..."""
+        """One row per grid point: cell, sec, loc, segment, distance_um, weight_uS, epsp_mV, ..."""
         rows: list[dict[str, Any]] = []
         for result in self.results:
             site, target = result.site, result.solution.target_mV
@@ -187,7 +187,7 @@ def grid(
     backend : Backend, optional
         Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.chains.Backend`.
     journals : Journals, optional
-        Keeps outcomes in a results folder as they come, and continues from there.
+        Keeps outcomes in a results folder as they arrive, and continues from there.
     on_result : callable, optional
         Called with each :class:`SiteResult` as it arrives.
     on_cell : callable, optional
@@ -196,7 +196,7 @@ def grid(
     Returns
     -------
     list of GridResult
-        One a model, in their order; the same for any number of workers.
+        One per model, in their order; the same for any number of workers.
 
     Raises
     ------

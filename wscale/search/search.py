@@ -58,7 +58,7 @@ class Search(Generic[Part, Result]):
     cells : tuple of SearchCell
         The cells and their sites.
     setting : object
-        What a worker needs to search a site beside the cell; plain data.
+        What a worker needs to search a site, besides the cell; plain data.
     function : callable
         Searches a site (in a worker): takes cell, index, the parts before it in its chain and
         ``setting``; returns its part.
@@ -161,14 +161,14 @@ def run(
     backend : Backend
         Where.
     journals : Journals, optional
-        Where outcomes are kept as they come, and found again.
+        Keeps outcomes as they arrive, and has those of earlier runs.
     on_found, on_result, on_cell : callable, optional
         Called with each part from a journal, each part that is new, and each cell's result.
 
     Returns
     -------
     list
-        One result a cell, in their order.
+        One result per cell, in their order.
     """
     with ExitStack() as stack:
         kept: list[Journal[Part]] = []

@@ -34,7 +34,7 @@ _FIRST_WEIGHT_uS = 5e-4
 
 @dataclass(frozen=True)
 class SolveSetting:
-    """What a worker needs to search a site beside its place and target."""
+    """What a worker needs to search a site, besides its place and target."""
 
     tolerance: float
 
@@ -94,7 +94,7 @@ def solve(
     protocol: Protocol | None = None,
     **how: Unpack[RunOptions],
 ) -> list[SolveResult]:
-    """Find the weight for the target at every site, in a few trials a site.
+    """Find the weight for the target at every site, in a few trials per site.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def solve(
     backend : Backend, optional
         Other workers than ``n_jobs`` of this machine: a :class:`wscale.parallel.chains.Backend`.
     journals : Journals, optional
-        Keeps outcomes in a results folder as they come, and continues from there.
+        Keeps outcomes in a results folder as they arrive, and continues from there.
     on_result : callable, optional
         Called with each :class:`SolvedSite` as it arrives.
     on_cell : callable, optional
@@ -127,7 +127,7 @@ def solve(
     Returns
     -------
     list of SolveResult
-        One a model, in their order; the same for any number of workers.
+        One per model, in their order; the same for any number of workers.
 
     Raises
     ------

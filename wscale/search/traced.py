@@ -1,4 +1,4 @@
-"""What follows a search where it is asked for: traces at the solved weights, and a fixed weight.
+"""What can follow a search: traces at the solved weights, and responses to a fixed weight.
 
 A further search over the same sites. At some of them, spread over distance, one trial at the solved
 weight runs to the end of the window, with the potential at the synapse read as well. After a
@@ -28,7 +28,7 @@ from wscale.simulation.rig import rig_for
 
 __all__ = ["Profile", "ProfileSetting", "ProfiledSite", "identity", "plan_profile"]
 
-# At most so many sites of a cell are traced
+# Largest number of sites of a cell that are traced
 _MOST_TRACES = 40
 
 
@@ -50,7 +50,7 @@ class Trials:
 
 @dataclass(frozen=True)
 class ProfileSetting:
-    """What a worker needs to search a site beside its place: the trials by the cell's label."""
+    """What a worker needs to search a site, besides its place: the trials by the cell's label."""
 
     trials: Mapping[str, Trials]
 

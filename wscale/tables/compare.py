@@ -36,7 +36,7 @@ class Comparison:
     Parameters
     ----------
     frame : DataFrame
-        One row a segment: sec, segment, one and other (the entries, uS/mV; NaN where there is no
+        One row per segment: sec, segment, one and other (the entries, uS/mV; NaN where there is no
         finite number), ratio (other / one), difference (ratio - 1), status_one, status_other (empty
         where a table has no such entry) and verdict.
     sections_only_one, sections_only_other : tuple of str

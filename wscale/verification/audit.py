@@ -51,7 +51,7 @@ class Audit:
     cell : str
         Label of the cell.
     frame : DataFrame
-        One row a segment, see Notes.
+        One row per segment, see Notes.
     tolerance : float
         Largest absolute relative error that counts as met.
     without_entries : tuple of str
@@ -171,7 +171,7 @@ def audit(
     Returns
     -------
     Audit
-        One row a segment, in the table's order; the same for any number of workers.
+        One row per segment, in the table's order; the same for any number of workers.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Verification:
     cell : str
         Label of the cell.
     frame : DataFrame
-        One row a segment: cell, sec, segment, loc, weightNorm_uS_per_mV, table_status, target_mV,
+        One row per segment: cell, sec, segment, loc, weightNorm_uS_per_mV, table_status, target_mV,
         epsp_mV, status, error (EPSP / target - 1), met, centre_reads (the entry that NetPyNE reads
         for a synapse at the segment's centre), centre_epsp_mV (what that synapse gives).
     tolerance : float
@@ -116,7 +116,7 @@ def verify(
     Returns
     -------
     list of Verification
-        One a cell, in their order.
+        One per cell, in their order.
 
     Raises
     ------
