@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
+import resource
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 
 from wscale import Protocol, list_sites
 from wscale.errors import SimulationError
-from wscale.parallel import chains
+from wscale.parallel import chains, sandbox
 from wscale.parallel.pool import LocalBackend
 from wscale.parallel.sandbox import Limits, timed
 from wscale.search.cell import SearchCell, SiteWork
@@ -240,6 +243,37 @@ def killed_unless(mark):
 def test_a_task_whose_worker_is_killed_is_run_again(tmp_path):
     tasks = [str(tmp_path / name) for name in "ab"]
     assert LocalBackend(2).map(killed_unless, tasks) == ["done", "done"]
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Work that finds out what it may use."""
+
+    def prepare(self):
+        return None
+
+    def search(self, index, before):
+        return sandbox._limits
+
+    def failed(self, index, reason):
+        return reason
+
+
+def test_a_worker_that_has_a_cell_ready_gets_the_limits_of_the_next_run():
+    chain = chains.Chain(0, "a cell", pickle.dumps(Limited()), (0, 1))
+    for limits in (Limits(trial_timeout_s=50.0), Limits(trial_timeout_s=60.0)):
+        assert list(LocalBackend(1, limits).search([[chain]])) == [(0, limits)] * 2
+
+
+def data_bytes(_):
+    return resource.getrlimit(resource.RLIMIT_DATA)[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory")
+def test_a_limit_of_memory_ends_with_its_run():
+    usual = LocalBackend(1).map(data_bytes, [0])
+    assert LocalBackend(1, Limits(memory_GiB=2)).map(data_bytes, [0]) == [2 << 30]
+    assert LocalBackend(1).map(data_bytes, [0]) == usual
 
 
 def end_itself(_):

@@ -171,23 +171,23 @@ class _Failed:
 
 def _searched(chain: Chain, index: int, before: list[Any], sandboxes: Sandboxes) -> Any:
     """Return the outcome of a site, or why there is none."""
-    reason = ""
+    reason, limits = "", sandboxes.limits
+    ready = f"{chain.key} {limits}"  # an idle one may hold the cell with other limits
     for fresh in (False, True):
         if chain.key in sandboxes.unready:
             return _Failed(sandboxes.unready[chain.key])
-        with sandboxes.lend(chain.key, fresh=fresh) as sandbox:
+        with sandboxes.lend(ready, fresh=fresh) as sandbox:
             preparing = True
             try:
                 while True:
-                    if sandbox.holds != chain.key:
+                    if sandbox.holds != ready:
                         preparing, sandbox.holds = True, None
-                        arguments = (chain.key, chain.packed, sandboxes.limits)
-                        if why := sandbox.call(_prepare, *arguments):
+                        if why := sandbox.call(_prepare, ready, chain.packed, limits):
                             sandboxes.unready[chain.key] = why
                             return _Failed(why)
-                        sandbox.holds = chain.key
+                        sandbox.holds = ready
                     preparing = False
-                    found, part = sandbox.call(_search, chain.key, index, before)
+                    found, part = sandbox.call(_search, ready, index, before)
                     if found:
                         return part
                     sandbox.holds = None  # another process than the one that was made ready

@@ -366,18 +366,22 @@ _limits: Limits | None = None  # those of this process, if it is a sandbox
 # To the main process: closes with it, and takes what faulthandler says when a time limit is over
 _watched: Connection[Any, Any] | None = None
 _ends_at: float | None = None  # when the present time limit does, by time.monotonic
+_data_bytes: int | None = None  # the limit of this process's data before any limit of a run
 
 
 def impose(limits: Limits | None) -> None:
     """Let limits hold for this process from now on (in a sandbox)."""
-    global _limits
+    global _limits, _data_bytes
     _limits = limits
-    if limits is not None and limits.memory_GiB is not None:
+    if limits is not None:
         import resource
 
         with contextlib.suppress(ValueError, OSError):  # where the system knows no such limit
-            most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-            resource.setrlimit(resource.RLIMIT_DATA, (int(limits.memory_GiB * 2**30), most))
+            soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            _data_bytes = soft if _data_bytes is None else _data_bytes
+            own = limits.memory_GiB
+            most = _data_bytes if own is None else int(own * 2**30)
+            resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 @contextlib.contextmanager
