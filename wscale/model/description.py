@@ -37,28 +37,7 @@ _OUTPUT_KEYS = (
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """The content of a :class:`wscale.Model`, not checked.
-
-    Parameters
-    ----------
-    cell : str
-        Label of the cell rule in ``net["cellParams"]``.
-    net : dict
-        The content of a NetPyNE ``NetParams``, plain.
-    cfg : dict
-        The content of a NetPyNE ``SimConfig``, plain.
-    mod : str or None
-        Folder of the NMODL mechanisms that the model needs (None: NEURON's own suffice).
-    notices : tuple of str
-        What was changed or left out when the model was read, for the user to see.
-    group : str
-        Name of the synapse group, where there are several.
-    searched : tuple of str
-        The NMODL folders that were given, for messages.
-    needs : tuple of str or None
-        Which mechanisms of ``mod`` are compiled and loaded; None: all that compile. It does not
-        belong to the content. See :func:`wscale.model.needs.share_mechanisms`.
-    """
+    """The content of a :class:`wscale.Model`, whose parameters these are; not checked."""
 
     cell: str
     net: dict[str, Any]

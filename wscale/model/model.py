@@ -49,7 +49,7 @@ class Model(ModelDescription):
         The NMODL folders that were given, for messages.
     needs : tuple of str or None
         Which mechanisms of ``mod`` are compiled and loaded; None: all that compile. It does not
-        belong to the content.
+        belong to the content. See :func:`wscale.model.needs.share_mechanisms`.
 
     Examples
     --------
