@@ -66,8 +66,8 @@ SEARCHES = {
         {"protocol": Protocol(window_ms=50.05)},
         r"window_ms = 50\.05 must be a whole multiple of cfg\.recordStep = 0\.1",
     ),
-    "no jobs": ({"jobs": 0}, r"jobs = 0; allowed are"),
-    "half a job": ({"jobs": 1.5}, r"jobs = 1\.5"),
+    "no jobs": ({"n_jobs": 0}, r"n_jobs = 0; allowed are"),
+    "half a job": ({"n_jobs": 1.5}, r"n_jobs = 1\.5"),
 }
 
 
@@ -75,7 +75,7 @@ SEARCHES = {
 def test_a_search_is_refused(model, case):
     arguments, message = SEARCHES[case]
     with pytest.raises(WscaleError, match=message) as caught:
-        solve(model, **{"jobs": 2, **arguments})
+        solve(model, **{"n_jobs": 2, **arguments})
     assert type(caught.value) in (ConfigError, SelectionError)
 
 

@@ -150,7 +150,7 @@ def test_of_many_sites_some_are_traced_over_the_whole_tree(load):
 def test_a_site_whose_process_ended_is_failed_and_the_others_are_kept(profiled, own_process_rig):
     result, profile = profiled[0][1], profiled[1][1]
     plan = plan_profile([(cell := cell_of(result.model), result)])
-    parts = plan.function(cell, range(len(cell.sites)), [], plan.setting)
+    parts = [plan.function(cell, index, [], plan.setting) for index in range(len(cell.sites))]
     parts[1] = plan.failed(cell, 1, plan.setting, "its process ended")
     traces = plan.join(cell, parts).traces
     assert traces.fixed_status[1] == "failed"

@@ -23,6 +23,10 @@ def edited(model, change):
     return copy
 
 
+def full_run(task):
+    return netpyne_trace(*task)
+
+
 @pytest.mark.parametrize(
     ("cell", "cfg"),
     [
@@ -32,10 +36,6 @@ def edited(model, change):
         pytest.param("PT5B_pyramid", {"dt": 0.05}, id="PT5B_pyramid", marks=pytest.mark.slow),
     ],
 )
-def full_run(task):
-    return netpyne_trace(*task)
-
-
 def test_trace_and_epsp_equal_a_full_netpyne_run(load, cell, cfg):
     model = load(cell, **cfg)
     sites = list_sites(model)

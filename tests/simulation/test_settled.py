@@ -184,7 +184,7 @@ def test_a_synapse_that_does_not_rest_is_settled_at_each_site(tmp_path, repo):
     (folder / "hd.mod").write_bytes((repo / "mod" / "hd.mod").read_bytes())
     code = f"""
 import dataclasses, sys
-sys.path[:0] = [{str(repo)!r}, {str(repo / "tests")!r}]
+sys.path[:0] = [{str(repo)!r}, {str(repo / "tests")!r}, {str(repo / "tests" / "simulation")!r}]
 from wscale import Model
 from test_settled import equals_full_runs
 model = Model.from_folder({str(repo)!r}, "PT5B_hh", {{"dt": 0.05}}, {str(folder)!r})

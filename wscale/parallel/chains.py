@@ -121,6 +121,7 @@ class Sandboxes:
         with _lock:
             if self.stopped:
                 raise SandboxDied("stopped")
+            self._idle[:] = [sandbox for sandbox in self._idle if not sandbox.closed]
             same = [sandbox for sandbox in self._idle if sandbox.holds == key]
             sandbox = (same or self._idle or [Sandbox()])[-1]
             if sandbox in self._idle:

@@ -89,6 +89,8 @@ class Sandbox:
     ----------
     holds : str or None
         For the user of the sandbox: what its process holds ready. None after its death.
+    closed : bool
+        Whether it takes no calls any more.
 
     Examples
     --------
@@ -101,7 +103,7 @@ class Sandbox:
         self.holds: str | None = None
         self._preloaded = preloaded
         self._process: _Process | None = None
-        self._closed = False
+        self.closed = False
         self._lock = threading.Lock()
         _alive.add(self)
 
@@ -144,7 +146,7 @@ class Sandbox:
 
     def close(self) -> None:
         """End the process at once; later calls raise SandboxDied."""
-        self._closed = True
+        self.closed = True
         self.end()
 
     def _ask(self, message: bytes) -> bytes | None:
@@ -172,10 +174,10 @@ class Sandbox:
     def _running(self) -> _Process:
         """Return the process; start it if there is none, while others may close this sandbox."""
         process = self._process
-        if not self._closed and (process is None or not process[0].is_alive()):
+        if not self.closed and (process is None or not process[0].is_alive()):
             process, self.holds = self._start(), None
         with self._lock:
-            if not self._closed and process is not None:
+            if not self.closed and process is not None:
                 self._process = process
                 return process
         if process is not None:

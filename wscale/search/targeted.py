@@ -112,6 +112,14 @@ def solve(
         Largest relative error of the response for status ok.
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
+
+    Returns
+    -------
+    list of SolveResult
+        One per model, in their order; the same for any number of workers.
+
+    Other Parameters
+    ----------------
     n_jobs : int, optional
         Number of worker processes; -1: all cores that this process may use, -2: all but one, ...
         Default: that of the user's :class:`joblib.parallel_config`, else all cores.
@@ -123,11 +131,6 @@ def solve(
         Called with each :class:`SolvedSite` as it arrives.
     on_cell : callable, optional
         Called with each :class:`SolveResult` as soon as its last site is there.
-
-    Returns
-    -------
-    list of SolveResult
-        One per model, in their order; the same for any number of workers.
 
     Raises
     ------
