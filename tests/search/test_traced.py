@@ -214,9 +214,9 @@ def test_responses_that_are_not_ok_keep_their_status(load, own_process_rig):
     [result] = solve(model, targets=12.0, n_jobs=2)
     cell = cell_of(model)
     plan = plan_profile([(cell, result)])
-    parts = plan.function(cell, [0], [], plan.setting)
+    one = plan.function(cell, 0, [], plan.setting)
     parts = [
-        type(parts[0])(index, fixed=Response("spike", "it spikes", -70.0, 80.0))
+        type(one)(index, fixed=Response("spike", "it spikes", -70.0, 80.0))
         for index in range(len(cell.sites))
     ]
     traces = plan.join(cell, parts).traces
