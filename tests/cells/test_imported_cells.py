@@ -411,7 +411,7 @@ def test_morphology_with_biophysics(write, tmp_path):
     assert "nseg" in cell.notices[0]
     saved = write("biophysics.json", biophysics)
     assert read_cell(file, cell_class="swc_cell", biophysics=saved).rule == cell.rule
-    with pytest.raises(ModelError, match=r"small\.swc is only a morphology.*give biophysics"):
+    with pytest.raises(ModelError, match=r"small\.swc is only a morphology.*give `biophysics`"):
         read_cell(file)
 
 

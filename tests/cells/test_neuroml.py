@@ -316,7 +316,7 @@ def test_section_that_begins_inside_a_segment(write):
 def test_bare_morphology_takes_biophysics(write):
     text = f'<neuroml {NAMESPACE} id="d"><cell id="Bare">{MORPHOLOGY}</cell></neuroml>'
     file = write("bare.nml", text)
-    with pytest.raises(ModelError, match=r"only a morphology.*give biophysics"):
+    with pytest.raises(ModelError, match=r"only a morphology.*give `biophysics`"):
         read_cell(file)
     given = {"*": {"mechs": {"pas": {"g": 1e-4, "e": -65}}, "geom": {"cm": 1, "Ra": 100}}}
     rule = read_cell(file, biophysics=given).rule

@@ -20,7 +20,7 @@ from xml.sax.saxutils import quoteattr
 
 from wscale._util.plain import some
 from wscale.cells.user_code import run_user_code
-from wscale.errors import ModelError, WscaleError, closest
+from wscale.errors import ModelError, WscaleError, closest, option
 from wscale.mechanisms.folders import gather
 from wscale.mechanisms.library import sources_of
 from wscale.mechanisms.nmodl import mechanism_names
@@ -195,7 +195,9 @@ def _choose(file: str, document: Any, name: str | None) -> Any:
     cells = {key: entry for key, entry in found.items() if type(entry) is neuroml.Cell}
     points = {key: type(entry).__name__ for key, entry in found.items() if key not in cells}
     if name is None and len(cells) > 1:
-        raise ModelError(f"it holds {len(cells)} cells ({some(cells)}); name one: cell_class")
+        raise ModelError(
+            f"it holds {len(cells)} cells ({some(cells)}); name one: {option('cell_class')}"
+        )
     if name in points or (points and not cells):
         kind = points[name] if name in points else some(dict.fromkeys(points.values()))
         raise ModelError(
