@@ -8,6 +8,7 @@ main one even before it is done.
 import gc
 import os
 import signal
+import sys
 import threading
 
 _main = os.getppid()
@@ -19,7 +20,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # of pyarrow, which pandas imports
 os.environ["MPLBACKEND"] = "Agg"
 
-try:
+sys.modules["bokeh"] = None  # type: ignore[assignment]
+try:  # NetPyNE does without its interactive plots, whose library takes a third of the time
     from wscale.simulation.session import import_netpyne
 
     import_netpyne()
@@ -29,6 +31,8 @@ try:
     tqdm.set_lock(threading.RLock())
 except Exception:
     pass
+finally:
+    del sys.modules["bokeh"]
 
 signal.setitimer(signal.ITIMER_REAL, 0)
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
