@@ -95,7 +95,7 @@ REASONS = {
 
 
 def test_a_mechanism_that_ends_its_process_costs_the_site(begin, tmp_path):
-    run = begin(*QUICK, "--trial-timeout", 1, "--memory-limit", 1, "--cfg", "kind=1")
+    run = begin(*QUICK, "--trial-timeout", 4, "--memory-limit", 0.7, "--cfg", "kind=1")
     assert run.end() == 1
     parts = {part["site"]["sec"]: part["solution"] for part in journal(tmp_path / "out")}
     for sec, reason in REASONS.items():
