@@ -74,10 +74,9 @@ def _part(part: ast.expr) -> str:
         return str(part.value)
     match part:
         case ast.FormattedValue(value=ast.Call(func=ast.Name(id="option"), args=[name, *value])):
-            assert isinstance(name, ast.Constant)
-            known = all(isinstance(one, ast.Constant) for one in value)
-            words = [one.value for one in value if isinstance(one, ast.Constant)]
-            return with_options(option(str(name.value), *words)) if known else "..."
+            words = [one.value for one in (name, *value) if isinstance(one, ast.Constant)]
+            known = len(words) == 1 + len(value)
+            return with_options(option(*words)) if known else "..."
     return "..."
 
 
