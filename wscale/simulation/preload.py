@@ -21,7 +21,7 @@ os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # of pyarrow, wh
 os.environ["MPLBACKEND"] = "Agg"
 
 sys.modules["bokeh"] = None  # type: ignore[assignment]
-try:  # NetPyNE does without its interactive plots, whose library takes a third of the time
+try:  # NetPyNE does without its interactive plots, whose library takes half a second to import
     from wscale.simulation.session import import_netpyne
 
     import_netpyne()
