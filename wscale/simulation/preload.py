@@ -47,24 +47,22 @@ def _deferred(library: str) -> types.ModuleType:
 
 
 @contextlib.contextmanager
-def _without_plots() -> Iterator[None]:
-    """Let NetPyNE be imported without what only its plots and analyses need, two thirds of it."""
+def _without_analyses() -> Iterator[None]:
+    """Let NetPyNE be imported without libraries that only its analyses need, half of its time."""
     unused: dict[str, Any] = {"bokeh": None}  # NetPyNE does without its interactive plots
     for library in _ANALYSIS:
         if library not in sys.modules:
             unused[library] = _deferred(library)
     sys.modules.update(unused)
-    sys.argv.append("-nogui")  # NetPyNE's own option: no Matplotlib
     try:
         yield
     finally:
-        sys.argv.remove("-nogui")
         for library in unused:
             del sys.modules[library]
 
 
 try:
-    with _without_plots():
+    with _without_analyses():
         from wscale.simulation.session import import_netpyne
 
         import_netpyne()
