@@ -56,7 +56,7 @@ COMPARED: Columns = (
     ("CPU-s before", "cpu_before_s", "3"),
     ("wall before", "wall_before_s", "3"),
     ("before/now, CPU", "times_cpu", "3"),
-    ("wall ", "times_wall", "3"),
+    ("before/now, wall", "times_wall", "3"),
 )
 
 
