@@ -55,14 +55,14 @@ def main() -> int:
 
     start = time.perf_counter()
     jobs = number_of_jobs(args.jobs)
-    import_neuron()  # without its notice on displays
-    from cfg import cfg
-
     out = make_folder(args.out.expanduser().absolute())
     figure = (args.figure or out / "microcircuit.png").expanduser().absolute()
     if figure.suffix != ".png" or figure.is_dir():
         raise ConfigError(f"--figure {figure} must be a file that ends in .png")
     make_folder(figure.parent)
+    import_neuron()  # without its notice on displays
+    from cfg import cfg
+
     results = make_tables(cfg, out, jobs, fresh=args.fresh)
     print(f"tables in {out / 'weightNorm'}; networks ...", flush=True)
 

@@ -17,9 +17,15 @@ from wscale.simulation.mechanism_checks import check_mechanisms
 BROKEN = "NEURON { SUFFIX broken }\nBREAKPOINT { undeclared = 1 }\n"
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache for all tests, so that what is the same is compiled once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("WSCALE_CACHE", str(tmp_path / "cache"))
+def cache(compiled, monkeypatch):
+    monkeypatch.setenv("WSCALE_CACHE", str(compiled))
 
 
 @pytest.fixture

@@ -342,15 +342,32 @@ def test_file_is_named_after_its_thread_safe_mechanism(name):
     assert not re.search(r"\b(VERBATIM|TABLE|CONDUCTANCE|POINTER)\b", text)
 
 
-@pytest.mark.slow
-def test_mechanisms_compile_for_coreneuron(tmp_path):
-    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+SEARCH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def coreneurons(folder, program, *arguments):
+    """Run a program of NEURON's in a folder."""
     done = subprocess.run(
-        [shutil.which("nrnivmodl", path=search), "-coreneuron", str(REPO / "mod")],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": search},
+        [shutil.which(program, path=SEARCH), *arguments],
+        cwd=folder,
+        env={**os.environ, "PATH": SEARCH},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mechanisms_are_translated_for_coreneuron(tmp_path):
+    files = sorted((REPO / "mod").glob("*.mod"))
+    coreneurons(tmp_path, "nmodl", *map(str, files), "--coreneuron", "-o", str(tmp_path))
+    assert {file.stem for file in tmp_path.glob("*.cpp")} >= {file.stem for file in files}
+
+
+@pytest.mark.slow
+def test_mechanisms_compile_for_coreneuron(tmp_path):
+    """A synapse with two states, and a channel with a GHK current: eight seconds each."""
+    (tmp_path / "mod").mkdir()
+    for name in ("MyExp2SynNMDABB", "cal"):
+        shutil.copy(REPO / "mod" / f"{name}.mod", tmp_path / "mod")
+    coreneurons(tmp_path, "nrnivmodl", "-coreneuron", "mod")
     assert list(tmp_path.glob("*/libcorenrnmech*"))

@@ -237,6 +237,7 @@ def test_a_folder_whose_code_uses_neuron_has_its_mechanisms(mod, tmp_path, runs)
 
 def test_what_does_not_compile_is_not_tried_again(mod, tmp_path, runs, monkeypatch):
     (mod / "two.mod").write_text(BROKEN)
+    (mod / "three.mod").unlink()
     first = prepare_folders([mod])
     made = len(runs)
     assert made > 0

@@ -20,7 +20,8 @@ from helpers import REPO
 from wscale import Rig, list_sites
 
 SCRIPTS = re.findall(r"```python\n(.*?)```", (REPO / "docs/netpyne_batch.md").read_text(), re.S)
-CELL, SECTIONS, LOCS, WEIGHTS = "PT5B_hh", ("soma", "dendrite"), (0.25, 0.5), (1e-4, 2e-4)
+# Half of the page's grid: each point costs a process that imports NetPyNE
+CELL, SECTIONS, LOCS, WEIGHTS = "PT5B_hh", ("dendrite",), (0.25, 0.5), (1e-4, 2e-4)
 PARTS = ("cfg.py", "netParams.py", "init.py", "cells", "mod")
 
 # Batch starts the nrniv that it finds
@@ -30,7 +31,7 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 def script(word: str) -> str:
     """Return the one script of the page that has this word."""
     [found] = [code for code in SCRIPTS if word in code]
-    return found
+    return found.replace('["soma", "dendrite"]', str(list(SECTIONS)))
 
 
 def run(folder: Path, code: str, *launcher: str, **env: str) -> str:

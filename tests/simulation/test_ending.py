@@ -49,7 +49,7 @@ def test_half_widths_are_those_of_the_whole_window(searched):
 @pytest.mark.slow
 def test_no_epsp_of_the_detailed_cell_changes(load):
     model = load("PT5B_pyramid", dt=0.05)
-    sites = list_sites(model)[::60]
+    sites = list_sites(model)[::120]
     weights_uS = np.geomspace(1e-4, 0.1, 4)
     trials = [(site, weight) for site in sites for weight in weights_uS]
     with Rig(model, sites) as rig:
