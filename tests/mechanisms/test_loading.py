@@ -345,8 +345,8 @@ def test_file_is_named_after_its_thread_safe_mechanism(name):
 SEARCH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-def coreneurons(folder, program, *arguments):
-    """Run a program of NEURON's in a folder."""
+def run_in(folder, program, *arguments):
+    """Run one of NEURON's programs in a folder."""
     done = subprocess.run(
         [shutil.which(program, path=SEARCH), *arguments],
         cwd=folder,
@@ -359,15 +359,15 @@ def coreneurons(folder, program, *arguments):
 
 def test_mechanisms_are_translated_for_coreneuron(tmp_path):
     files = sorted((REPO / "mod").glob("*.mod"))
-    coreneurons(tmp_path, "nmodl", *map(str, files), "--coreneuron", "-o", str(tmp_path))
+    run_in(tmp_path, "nmodl", *map(str, files), "--coreneuron", "-o", str(tmp_path))
     assert {file.stem for file in tmp_path.glob("*.cpp")} >= {file.stem for file in files}
 
 
 @pytest.mark.slow
 def test_mechanisms_compile_for_coreneuron(tmp_path):
-    """A synapse with two states, and a channel with a GHK current: eight seconds each."""
+    """A synapse with two states, and a channel with a GHK current: the compiler takes long."""
     (tmp_path / "mod").mkdir()
     for name in ("MyExp2SynNMDABB", "cal"):
         shutil.copy(REPO / "mod" / f"{name}.mod", tmp_path / "mod")
-    coreneurons(tmp_path, "nrnivmodl", "-coreneuron", "mod")
+    run_in(tmp_path, "nrnivmodl", "-coreneuron", "mod")
     assert list(tmp_path.glob("*/libcorenrnmech*"))

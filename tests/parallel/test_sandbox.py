@@ -10,8 +10,10 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.running import wait_for
+from scipy.fftpack import hilbert
 
 from wscale.parallel import sandbox as module
 from wscale.parallel.sandbox import Limits, Sandbox, SandboxDied, close_all, impose, timed
@@ -186,6 +188,28 @@ def test_a_sandbox_is_forked_from_a_process_with_netpyne_and_no_threads():
     assert preloaded
     assert len(threads) == 1
     assert other == (True, server, threads)
+
+
+def what_analyses_need():
+    """Call functions of libraries that NetPyNE's analyses import by name."""
+    before = {name for name in ("bokeh", "pandas", "scipy.signal") if name in sys.modules}
+    from netpyne.analysis import csd, tools
+
+    transform = csd.hilbert([0.0, 1.0, 0.0, -1.0]).tolist()
+    frame = tools.pd.DataFrame({"v": [1.0, 2.0]})
+    import pandas
+
+    return before, transform, isinstance(frame, pandas.DataFrame)
+
+
+@linux
+def test_what_only_analyses_need_is_imported_when_they_do(sandbox):
+    before, transform, of_pandas = sandbox.call(what_analyses_need)
+    assert before == set()
+    # the Hilbert transform of a sine, in the sign that scipy.fftpack has
+    assert transform == pytest.approx(hilbert([0.0, 1.0, 0.0, -1.0]))
+    assert np.abs(transform) == pytest.approx([1.0, 0.0, 1.0, 0.0], abs=1e-12)
+    assert of_pandas
 
 
 def started(script):
