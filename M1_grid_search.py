@@ -38,6 +38,9 @@ SETTINGS = {
     "target_mV": 0.5,
     # "linear" reproduces the published tables; "monotone" meets the target
     "interpolation": "monotone",
+    # Where the grid ends below the target, go on: to the largest plausible weight (uS)
+    "extend": True,
+    "max_weight": 0.1,
     # When a trial ends: "peak", or "half" so that there are half-widths; the EPSP is the same
     "until": "half",
     # Changes of cfg.py: the published tables were made with this time step (ms)

@@ -70,7 +70,7 @@ def neuron_resistance_MOhm(model):
     """What NEURON's Impedance says at the soma at frequency 0, in a process of its own."""
     [soma] = [site for site in list_sites(model) if site.sec == "soma"]
     with Rig(model, [soma]) as rig:
-        return rig.transfer_impedances_MOhm(0.0)[soma]
+        return rig.impedances_MOhm(0.0)[soma].transfer
 
 
 def test_passive_dendrite_agrees_with_impedance(load):

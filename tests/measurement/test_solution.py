@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Response
-from wscale.measurement.solution import Solution, interpolate_weight, percent, solve_on_grid
+from wscale.measurement.on_grid import interpolate_weight, solve_on_grid
+from wscale.measurement.solution import Solution, percent
 
 GRID = (1e-4, 2e-4, 4e-4, 8e-4)  # uS
 SOUND = {"ok", "inexact"}

@@ -39,7 +39,7 @@ def read_table(file: Path, model: Model) -> None:
     json.dumps(table.as_json() | {"provenance": None}, allow_nan=False)
     compare(table, table)
     check_fit(model, table)
-    table.capped()
+    table.for_netpyne()
 
 
 def read_a_cell(file: Path, model: Model) -> None:

@@ -102,7 +102,7 @@ def test_grid_that_ends_too_early_is_not_extrapolated(load):
     assert table.status["Adend3"] == ["above_grid"]
     assert table.weight_norm["Adend3"] == [None]
     assert "add larger weights" in table.reason["Adend3"][0]
-    assert table.capped()["Adend3"] == [table.cap]
+    assert table.for_netpyne()["Adend3"] == [table.cap]
     [wider] = grid(
         load("PT5B_reduced", dt=0.05), [1e-3, 2e-3, 4e-3, 8e-3], sections="Adend3", n_jobs=2
     )

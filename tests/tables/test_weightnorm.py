@@ -142,11 +142,11 @@ def test_entries_are_listed_with_segment_and_status(table):
 def test_gaps_hold_the_largest_calibrated_entry():
     table = given_table(soma=[2e-4], dend=[None, 9e-4], apic=[5e-4, None])
     assert table.cap == 9e-4
-    assert table.capped() == {"soma": [2e-4], "dend": [9e-4, 9e-4], "apic": [5e-4, 9e-4]}
+    assert table.for_netpyne() == {"soma": [2e-4], "dend": [9e-4, 9e-4], "apic": [5e-4, 9e-4]}
 
 
 def test_capping_leaves_the_table_as_it_is(table):
-    table.capped()
+    table.for_netpyne()
     assert table.weight_norm["dend"][1] is None
 
 
@@ -171,7 +171,7 @@ def test_table_that_netpyne_could_not_use_is_refused(table, message, tmp_path):
 
 @pytest.mark.parametrize("soma", ["soma", "soma_0"])
 def test_section_that_starts_with_soma_is_enough(soma):
-    assert given_table(**{soma: [1e-3]}).capped() == {soma: [1e-3]}
+    assert given_table(**{soma: [1e-3]}).for_netpyne() == {soma: [1e-3]}
 
 
 # ---------------------------------------------------------------------- round trips
@@ -287,7 +287,7 @@ def test_entries_that_are_not_finite_are_no_weights(read, name):
 
 @both
 def test_entries_that_are_not_finite_get_the_cap(read, name):
-    assert read({"soma": [1e-4], "dend": [math.inf, 2e-4]}, name).capped()["dend"] == [2e-4, 2e-4]
+    assert read({"soma": [1e-4], "dend": [math.inf, 2e-4]}, name).for_netpyne()["dend"] == [2e-4, 2e-4]
 
 
 @both
@@ -385,7 +385,7 @@ def test_own_file_with_statuses_of_another_shape_is_an_error(read, table, status
 def test_own_file_with_nan_does_not_reach_netpyne(read, table):
     content = table.as_json() | {"weightNorm": {"soma": [math.nan], "dend": [1.0, 1.0, 1.0]}}
     try:
-        entries = read(content, "a.json").capped()["soma"]
+        entries = read(content, "a.json").for_netpyne()["soma"]
     except TableError:
         return
     assert math.isfinite(entries[0])

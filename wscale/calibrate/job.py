@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from wscale.parallel.pool import backend_for
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, SiteResult, plan_grid
 from wscale.search.search import Search, run
+from wscale.search.stand_ins import measure_stand_ins
 from wscale.search.targeted import SolvedSite, SolveResult, plan_solve
 from wscale.search.traced import Profile, identity, plan_profile
 from wscale.verification.verify import Verification, verify
@@ -228,7 +229,7 @@ class _Job:
         labels = [cell.model.label for _, search in searches for cell in search.cells]
         with ResultsFolder(self.folder, self.workers, labels, self.start) as kept:
             for own, search in searches:
-                found = self._search(search, own, kept)
+                found = self._measured(search, self._search(search, own, kept), own, kept)
                 if traces:
                     self._trace(search, found, kept)
                 results += found
@@ -253,6 +254,7 @@ class _Job:
             self.listener.searched(result)
 
         def complete(result: GridResult | SolveResult) -> None:
+            result = _filled(result, own)
             kept.write(result, own, self.journals.command(result.model.label))
             self.listener.cell_done(result)
 
@@ -268,6 +270,22 @@ class _Job:
             )
         finally:
             self.listener.search_done()
+
+    def _measured(
+        self,
+        search: Search[Any, Any],
+        results: Sequence[GridResult | SolveResult],
+        own: SearchSettings,
+        kept: ResultsFolder,
+    ) -> Sequence[GridResult | SolveResult]:
+        """Measure what uncalibrated entries give at the soma, and write their tables again."""
+        filled = [_filled(result, own) for result in results]
+        measured = measure_stand_ins(search.cells, filled, self.workers)
+        for result in measured:
+            if result.filling.epsp_mV:
+                kept.write(result, own, self.journals.command(result.model.label))
+                self.trials += len(result.filling.epsp_mV)
+        return measured
 
     def _trace(
         self,
@@ -319,6 +337,11 @@ def _figure(folder: Path) -> Path:
     return folder / "figures" / "search.png"
 
 
+def _filled(result: GridResult | SolveResult, settings: SearchSettings) -> GridResult | SolveResult:
+    """Return a result whose table gets what the settings say where it is not calibrated."""
+    return replace(result, filling=replace(result.filling, how=settings.uncalibrated))
+
+
 def _by_group(
     settings: SearchSettings, models: list[Model]
 ) -> list[tuple[SearchSettings, list[Model]]]:
@@ -338,9 +361,15 @@ def _planned(settings: SearchSettings, models: list[Model], method: Method) -> S
         "exclude": settings.exclude,
         "targets": settings.targets,
         "tolerance": settings.tolerance,
+        "max_weight": settings.max_weight,
         "protocol": settings.protocol,
     }
     if method == "norm":
         return plan_solve(models, **common)
-    weights, interpolation = settings.weights_uS, settings.interpolation
-    return plan_grid(models, weights, interpolation=interpolation, **common)
+    return plan_grid(
+        models,
+        settings.weights_uS,
+        interpolation=settings.interpolation,
+        extend=settings.extend,
+        **common,
+    )

@@ -347,6 +347,21 @@ EQUAL_TOLERANCE = replace(
     help="Largest relative difference that counts as equal",
     panel=None,
 )
+MAX_WEIGHT = Option(
+    "max_weight",
+    "--max-weight",
+    "uS",
+    "Largest weight of a plausible synapse, uS: beyond the grid, none is tried that is larger",
+    " (default: 0.1).",
+    _SEARCH,
+    float | None,
+)
+EXTEND = _flag(
+    "extend",
+    "--extend",
+    "Where the grid ends below the target, go on with larger weights, up to the largest plausible",
+    _SEARCH,
+)
 LAST_WEIGHT = Option(
     "last_weight_uS",
     "--last-weight",
@@ -355,6 +370,16 @@ LAST_WEIGHT = Option(
     "for the published M1 tables",
     panel=_SEARCH,
     type=float | None,
+)
+THRESHOLD = Option(
+    "threshold",
+    "--threshold",
+    "NUMBER",
+    "That of addCellParamsWeightNorm in the network: so many times the soma's entry is the largest "
+    "that NetPyNE loads; M1's is 4, A1's 5",
+    panel=_SEARCH,
+    type=float,
+    default=1000.0,
 )
 WINDOW = Option(
     "window_ms",
@@ -488,6 +513,17 @@ TRACES = _flag(
     "traces", "--traces", "Also keep somatic traces and local amplitudes, for wscale plot", _RESULTS
 )
 
+UNCALIBRATED = Option(
+    "uncalibrated",
+    "--uncalibrated",
+    "NAME",
+    "What the .pkl holds for a segment that is not calibrated: nearest (the entry of the next "
+    "calibrated segment towards the soma), cap (the largest entry), zero, or refuse (no .pkl)",
+    " (default: nearest).",
+    _RESULTS,
+    choices=("nearest", "cap", "zero", "refuse"),
+)
+
 # Tables, figures and pages
 
 TABLE = Option("table", "--table", None, "weightNorm table, .json or .pkl", type=Path, default=...)
@@ -564,8 +600,11 @@ SETTINGS = (
     TARGET,
     INTERPOLATION,
     TOLERANCE,
+    MAX_WEIGHT,
+    EXTEND,
     WINDOW,
     UNTIL,
+    UNCALIBRATED,
     CFG,
     *MECHANISMS,
 )
@@ -575,6 +614,7 @@ _OTHERS = (
     *ACTIVATED,
     GROUP,
     LAST_WEIGHT,
+    THRESHOLD,
     CONFIG,
     *WORKERS,
     OUT,

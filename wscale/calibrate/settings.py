@@ -18,9 +18,11 @@ from wscale.calibrate.options import (
     CELLS,
     CFG,
     EXCLUDE,
+    EXTEND,
     FOLDER,
     INTERPOLATION,
     LOCATIONS,
+    MAX_WEIGHT,
     MOD,
     MOD_ALL,
     MOD_EXCLUDE,
@@ -30,6 +32,7 @@ from wscale.calibrate.options import (
     SYNAPSES,
     TARGET,
     TOLERANCE,
+    UNCALIBRATED,
     UNTIL,
     WEIGHTS,
     WINDOW,
@@ -38,10 +41,13 @@ from wscale.calibrate.options import (
 from wscale.cells.cell_file import CellFile
 from wscale.errors import ConfigError, SelectionError, closest, option
 from wscale.measurement.epsp import Protocol, Until
-from wscale.measurement.solution import Interpolation
+from wscale.measurement.on_grid import Interpolation
+from wscale.measurement.solution import MAX_WEIGHT_uS
+from wscale.model.checks import LARGEST_uS
 from wscale.model.synapses import SynapseGroup
 from wscale.model.targets import Targets
 from wscale.search.grid import check_weights
+from wscale.tables.uncalibrated import Uncalibrated
 
 __all__ = ["SearchSettings", "parse_weights"]
 
@@ -122,10 +128,13 @@ class SearchSettings(BaseModel):
     synapses: dict[str, GroupSettings] = _of(SYNAPSES, {})
     interpolation: Interpolation = _of(INTERPOLATION, "monotone")
     tolerance: float = _of(TOLERANCE, 1e-3, gt=0, lt=1)
+    max_weight: float = _of(MAX_WEIGHT, MAX_WEIGHT_uS, gt=0, le=LARGEST_uS)
+    extend: bool = _of(EXTEND, False)
     window_ms: float = _of(WINDOW, Protocol.window_ms, gt=0)
     spike_threshold_mV: float = Field(Protocol.spike_threshold_mV, description="mV")
     drift_tolerance_mV: float = Field(Protocol.drift_tolerance_mV, gt=0, description="mV")
     until: Until = _of(UNTIL, Protocol.until)
+    uncalibrated: Uncalibrated = _of(UNCALIBRATED, "nearest")
     mod: str | tuple[str, ...] | None = _of(MOD)
     mod_exclude: tuple[str, ...] = _of(MOD_EXCLUDE, ())
     mod_all: bool = _of(MOD_ALL, False, exclude=True)  # these two change no result

@@ -174,7 +174,6 @@ def read_cell(
     scaled = [sec for sec in secs.values() if sec.pop("weightNorm", None) is not None]
     if scaled:
         notices.append(f"{source}: stored weightNorm removed from {len(scaled)} sections")
-    _refuse_vref(source, secs)
     if soma is not None:
         notices.append(_rename_soma(source, rule, soma))
     if biophysics is not None:
@@ -206,17 +205,6 @@ def _sections(source: str, rule: dict[str, Any]) -> dict[str, Any]:
             raise ModelError(f"{source}: {key} must be a dictionary, but is {rule[key]!r}")
     check_sections(source, secs)
     return secs
-
-
-def _refuse_vref(source: str, secs: dict[str, Any]) -> None:
-    for name, sec in secs.items():
-        for label, point in sec.get("pointps", {}).items():
-            if "vref" in point:
-                raise ModelError(
-                    f"{source} is artificial: its voltage is {point['vref']!r} of the point "
-                    f"process {label} in {name!r}, not the section's, so a synapse on the section "
-                    "has no EPSP there; take a version that uses the section's voltage"
-                )
 
 
 def _rename_soma(source: str, rule: dict[str, Any], soma: str) -> str:

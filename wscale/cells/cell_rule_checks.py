@@ -43,6 +43,7 @@ def check_rule(source: str, secs: dict[str, Any]) -> None:
             raise ModelError(f"{where}: a section's name must be text that can be printed")
         _check_geometry(where, sec.get("geom", {}))
         _check_parameters(where, sec)
+        _refuse_artificial(source, name, sec)
         topol = sec.get("topol", {})
         parent = topol.get("parentSec")
         if topol and parent is None:
@@ -71,6 +72,16 @@ def check_rule(source: str, secs: dict[str, Any]) -> None:
             path.append(above)
             above = parent_of(secs, above)
         rooted.update(path)
+
+
+def _refuse_artificial(source: str, name: str, sec: dict[str, Any]) -> None:
+    for label, point in sec.get("pointps", {}).items():
+        if "vref" in point:
+            raise ModelError(
+                f"{source} is artificial: its voltage is {point['vref']!r} of the point process "
+                f"{label} in {name!r}, not the section's, so a synapse on the section has no EPSP "
+                "there; take a version that uses the section's voltage"
+            )
 
 
 def _check_geometry(where: str, geom: dict[str, Any]) -> None:

@@ -46,6 +46,8 @@ def say_verification(check: Verification, origin: TableOrigin) -> None:
     order = missed["error"].abs().fillna(float("inf")).sort_values(ascending=False, kind="stable")
     for _, row in missed.loc[order.index[:_MOST_LINES]].iterrows():
         why = "" if row["status"] == "ok" else f" ({row['status']})"
+        if row["clipped"]:
+            why += "; NetPyNE clips the entry"
         gives = "no EPSP" if math.isnan(row["error"]) else f"{row['epsp_mV']:.4g} mV"
         say(f"  {row['sec']}[{row['segment']}]: {gives} instead of {row['target_mV']:g} mV{why}")
     _say_more(len(missed))
@@ -56,8 +58,8 @@ def say_verification(check: Verification, origin: TableOrigin) -> None:
         )
     others = len(check.frame) - len(promised)
     if others:
-        what = "promises nothing: it holds" if others == 1 else "promise nothing: they hold"
-        say(f"  {many(others, 'entry')} {what} the cap")
+        what = "promises nothing: it is" if others == 1 else "promise nothing: they are"
+        say(f"  {many(others, 'entry')} {what} not calibrated")
     misread = check.misread
     if len(misread):
         say(

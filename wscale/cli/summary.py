@@ -56,6 +56,8 @@ def print_summary(
 
 def _print_unsolved(result: GridResult | SolveResult, console: Console) -> None:
     """Say which sites are not ok, and why; of each status not more than a few."""
+    if words := result.table().uncalibrated_words:
+        console.print(f"{result.model.label}: [yellow]{words}[/]", highlight=False, soft_wrap=True)
     told: Counter[str] = Counter()
     for site, solution in result.solutions:
         status = solution.status

@@ -30,6 +30,7 @@ from wscale.calibrate.options import (
     OUT_CSV,
     OUTPUT,
     TABLE,
+    THRESHOLD,
 )
 from wscale.cli.options import chosen_model, synapse_groups
 from wscale.cli.output import print_json
@@ -46,8 +47,8 @@ __all__ = ["AUDIT", "COMPARE", "VERIFY", "audit_command", "compare_command", "ve
 
 _CELL = (CELL, *CELL_FROM_FILE, *ACTIVATED, GROUP, ONE_TARGET, MET_TOLERANCE)
 _RUN = (ONE_WINDOW, CFG, *MECHANISMS, JOBS)
-VERIFY = (FOLDER, TABLE, *_CELL, *_RUN, FULL_RUNS, OUT_CSV, *OUTPUT)
-AUDIT = (FOLDER, ANY_TABLE, *_CELL, LAST_WEIGHT, *_RUN, OUT_CSV, *OUTPUT)
+VERIFY = (FOLDER, TABLE, *_CELL, THRESHOLD, *_RUN, FULL_RUNS, OUT_CSV, *OUTPUT)
+AUDIT = (FOLDER, ANY_TABLE, *_CELL, LAST_WEIGHT, THRESHOLD, *_RUN, OUT_CSV, *OUTPUT)
 COMPARE = (ONE, OTHER, EQUAL_TOLERANCE, OUT_CSV, *OUTPUT)
 
 
@@ -70,6 +71,7 @@ def verify_command(options: dict[str, Any]) -> None:
         tolerance=options["tolerance"],
         n_jobs=options["n_jobs"],
         full_runs=options["full_runs"],
+        threshold=options["threshold"],
     )
     _write(check.frame, options["out"])
     say_verification(check, origin)
@@ -107,6 +109,7 @@ def audit_command(options: dict[str, Any]) -> None:
         tolerance=options["tolerance"],
         n_jobs=options["n_jobs"],
         last_weight_uS=options["last_weight_uS"],
+        threshold=options["threshold"],
     )
     _write(result.frame, options["out"])
     say_audit(result, model.label, model.dt_ms)

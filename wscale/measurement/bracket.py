@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from wscale.measurement.epsp import Response
-from wscale.measurement.solution import Solution, SolutionStatus, no_response, percent
+from wscale.measurement.solution import (
+    MAX_WEIGHT_uS,
+    Solution,
+    SolutionStatus,
+    no_response,
+    percent,
+)
 
-__all__ = ["find_weight"]
+__all__ = ["find_weight", "too_weak"]
 
 _MOST_TRIALS = 24
-_STEP_UP = 10.0
-_MOST_uS = 1000.0  # far beyond what any synapse has
-_SATURATED = 0.01  # a tenfold weight that adds less than this share says that no weight helps
+# So many responses in a row below the target: then the largest weight is tried
+_MOST_BELOW = 3
+# A weight larger by this factor at least ...
+_TENFOLD, _SEVERAL = 10.0, 5.0
+_SATURATED = 0.01  # ... that adds less than this share says that no weight helps
 
 
 def find_weight(
     respond: Callable[[float], Response],
     target_mV: float,
-    guess_uS: float,
+    guess_uS: float | None,
     tolerance: float = 1e-3,
+    max_weight: float = MAX_WEIGHT_uS,
+    *,
+    measured: Sequence[tuple[float, float]] = (),
 ) -> Solution:
     """Find the weight that gives the target at one site, by bracketing.
 
@@ -29,24 +41,33 @@ def find_weight(
         Simulates one weight (uS) at the site.
     target_mV : float
         The target, mV (negative: IPSP).
-    guess_uS : float
+    guess_uS : float or None
         Where to begin, uS; a good guess saves trials and changes nothing else within tolerance.
+        Where the target is likely out of reach, the largest weight is a good guess. None: where
+        the measured responses say.
     tolerance : float
         Largest relative error of the response for status ok.
+    max_weight : float
+        The largest weight that is tried, uS.
+    measured : sequence of (float, float)
+        Ascending weights, uS, and their responses, mV, that are known to be below the target.
 
     Returns
     -------
     Solution
-        ``ok``: the last simulation, at ``weight_uS``, meets the target. ``unreachable``: the
-        response saturates below the target, or has the other sign. ``spike``: it jumps from below
-        the target to a spike. ``drift``, ``edge``, ``failed``: the responses around the target have
-        this status. ``not_monotone``: it jumps over the target. ``inexact``: no end was found.
+        ``ok``: the last simulation, at ``weight_uS``, meets the target. ``implausible``: the
+        largest weight stays below the target. ``unreachable``: it does, and the response saturates,
+        or has the other sign. ``spike``: it jumps from below the target to a spike. ``drift``,
+        ``edge``, ``failed``: the responses around the target have this status. ``not_monotone``: it
+        jumps over the target. ``inexact``: no end was found.
 
     Notes
     -----
     Between two measured points the response is taken as ``a w / (1 + b w)``, the relation of a
     conductance synapse in a passive cell, through both; where that leaves the bracket, the bracket
-    is halved on a logarithmic scale.
+    is halved on a logarithmic scale. Where it says that no weight will do, and after three
+    responses below the target, the largest weight is tried: a site that cannot reach its target
+    takes four trials at most.
 
     Examples
     --------
@@ -54,15 +75,19 @@ def find_weight(
     >>> solution = find_weight(cell, 0.5, guess_uS=1e-3)
     >>> solution.status, round(solution.weight_uS, 6), solution.trials
     ('ok', 0.000556, 3)
+    >>> find_weight(cell, 4.9, guess_uS=1e-3).reason
+    '0.1 uS, the largest that is plausible, gives 4.762 mV'
     """
     sign = 1.0 if target_mV > 0 else -1.0
     goal = sign * target_mV
-    below: tuple[float, float] = (0.0, 0.0)  # the largest weight whose response is below the target
+    points = [(weight, sign * epsp) for weight, epsp in measured]
+    below = points[-1] if points else (0.0, 0.0)  # the largest weight known to be below the target
     above: tuple[float, float | None] | None = None  # the smallest beyond; None: not a response
-    points: list[tuple[float, float]] = []
     blocked: Response | None = None
-    largest: float | None = None
-    weight = min(guess_uS, _MOST_uS)
+    largest: float | None = points[-1][1] if points else None
+    if guess_uS is None:
+        guess_uS = _next_weight(points, below, above, goal, max_weight)
+    weight = min(guess_uS, max_weight)
 
     def outcome(status: SolutionStatus, reason: str, trials: int) -> Solution:
         best = None if largest is None else sign * largest
@@ -79,31 +104,26 @@ def find_weight(
             if abs(size / goal - 1.0) <= tolerance:
                 best = sign * largest
                 return Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
-        last = weight >= _MOST_uS
-        if response.ok and (size <= 0 or response.reason) and (below[0] > 0 or last):
-            return outcome("unreachable", no_response(response, target_mV), trials)
-        if response.ok and size < goal:
-            grown = size - below[1]
-            saturated = above is None and weight >= 0.5 * _STEP_UP * below[0] > 0
-            if saturated and grown < _SATURATED * size:
-                return outcome(
-                    "unreachable",
-                    f"the response saturates at {sign * size:.4g} mV ({weight:g} uS)",
-                    trials,
-                )
-            if last:
-                reason = f"{weight:g} uS, more than any synapse has, give {sign * size:.4g} mV"
-                return outcome("unreachable", reason, trials)
-            below = (weight, size)
-        else:
+        if not response.ok or size >= goal:
             above = (weight, size if response.ok else None)
             blocked = None if response.ok else response
+        elif above is None and (weight >= max_weight or points[-1][0] < below[0]):
+            if weight >= max_weight and (size <= 0 or response.reason):
+                return outcome("unreachable", no_response(response, target_mV), trials)
+            if trials < _MOST_BELOW + 1 and not _comparable(points, max_weight):
+                below, weight = points[-1], max_weight / _TENFOLD
+                continue
+            return outcome(*too_weak(points, sign), trials)
+        below = _below(points, goal, above)
         if above is not None and above[0] / max(below[0], 1e-300) < 1.0 + tolerance:
             if blocked is None:
                 return outcome("not_monotone", _jump(below, above, sign), trials)
             reason = f"beyond {below[0]:g} uS ({sign * below[1]:.4g} mV): {blocked.reason}"
             return outcome(blocked.status, reason, trials)
-        weight = _next_weight(points, below, above, goal)
+        tried = len(points) - len(measured)
+        weight = _next_weight(points, below, above, goal, max_weight)
+        if above is None and tried >= _MOST_BELOW:
+            weight = max_weight
     if blocked is not None and below[0] == 0.0:
         return outcome(blocked.status, f"down to {weight:g} uS: {blocked.reason}", trials)
     return outcome(
@@ -118,23 +138,49 @@ def _jump(below: tuple[float, float], above: tuple[float, float | None], sign: f
     )
 
 
+def _below(
+    points: Sequence[tuple[float, float]], goal: float, above: tuple[float, float | None] | None
+) -> tuple[float, float]:
+    """Return the largest weight whose response is below the target, and that response."""
+    end = math.inf if above is None else above[0]
+    return max(((w, size) for w, size in points if size < goal and w < end), default=(0.0, 0.0))
+
+
+def _comparable(points: Sequence[tuple[float, float]], weight: float) -> bool:
+    """Whether a response to a several times smaller weight is known, but not too small a one."""
+    return any(
+        weight / (2.0 * _TENFOLD) <= w <= weight / _SEVERAL for w, size in points if size > 0
+    )
+
+
+def too_weak(points: Sequence[tuple[float, float]], sign: float) -> tuple[SolutionStatus, str]:
+    """Return status and reason where the largest weight stays below the target."""
+    weight, size = max(points)
+    before = max((point for point in points if point[0] <= weight / _SEVERAL), default=None)
+    if before is not None and size - before[1] < _SATURATED * size:
+        return "unreachable", f"the response saturates at {sign * size:.4g} mV ({weight:g} uS)"
+    return (
+        "implausible",
+        f"{weight:g} uS, the largest that is plausible, gives {sign * size:.4g} mV",
+    )
+
+
 def _next_weight(
     points: Sequence[tuple[float, float]],
     below: tuple[float, float],
     above: tuple[float, float | None] | None,
     goal: float,
+    max_weight: float,
 ) -> float:
     """Return the next weight to try: by the model through measured points, or by bisection."""
-    guess = None
-    if points:
-        guess = _model_weight(points[-2:], goal)
+    guess = _model_weight(points[-2:], goal) if points else None
     low = below[0]
-    high = min(_STEP_UP * low, _MOST_uS) if above is None else above[0]
+    high = max_weight if above is None else above[0]
     if guess is not None and low < guess < high:
         return guess
     if above is None:
         return high
-    return (low * high) ** 0.5 if low > 0 else high / _STEP_UP
+    return (low * high) ** 0.5 if low > 0 else high / _TENFOLD
 
 
 def _model_weight(points: Sequence[tuple[float, float]], goal: float) -> float | None:

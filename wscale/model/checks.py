@@ -6,6 +6,7 @@ its value, what is allowed and the remedy.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -16,9 +17,12 @@ from wscale.model.description import STIM, ModelDescription
 
 __all__ = [
     "NETPYNE_KEYS",
+    "LARGEST_uS",
     "check_configuration",
+    "check_max_weight",
     "check_network",
     "check_shape",
+    "check_threshold",
     "check_tolerance",
     "check_window",
 ]
@@ -27,6 +31,9 @@ _NETWORK = ("cellParams", "popParams", "stimSourceParams", "stimTargetParams", "
 
 _LABEL = re.compile(r"\w[\w .+-]*")
 
+
+# More than the whole membrane of a cell conducts: a wrong unit
+LARGEST_uS = 100.0
 
 # Keys of synMechParams that NetPyNE itself reads
 NETPYNE_KEYS = (
@@ -85,6 +92,7 @@ def check_network(model: ModelDescription) -> None:
             f"folder beside it by 'wscale new' with {option('cell_file', 'FILE')}: the cell's own, "
             f"or what netParams.save('./FILE.json') writes, with {option('cell_class', 'RULE')}"
         )
+    _check_diversity(model)
     targets = [
         label
         for label, target in model.net["stimTargetParams"].items()
@@ -123,6 +131,16 @@ def check_network(model: ModelDescription) -> None:
             "synMechParams"
         )
     _check_target(model)
+
+
+def _check_diversity(model: ModelDescription) -> None:
+    """Refuse populations whose cells are not all of one rule."""
+    for name, pop in model.net["popParams"].items():
+        if pop.get("diversity"):
+            raise ModelError(
+                f"popParams[{name!r}]: diversity = {short(pop['diversity'])} mixes cell rules; one "
+                "rule is calibrated at a time: leave it out"
+            )
 
 
 def _check_target(model: ModelDescription) -> None:
@@ -180,6 +198,11 @@ def check_configuration(model: ModelDescription) -> None:
     """Raise ConfigError where time steps do not fit, or another simulator is asked for."""
     if model.cfg.get("coreneuron"):
         raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
+    for name in ("addSynMechs", "createPyStruct", "createNEURONObj"):
+        if not model.cfg.get(name, True):
+            raise ConfigError(
+                f"cfg.{name} = {model.cfg[name]!r}: NetPyNE would make no synapse; leave it at True"
+            )
     for name, usual in (("dt", 0.025), ("recordStep", 0.1), ("duration", 800)):
         value = model.cfg.get(name)
         if not is_number(value) or value <= 0:
@@ -219,6 +242,24 @@ def check_window(model: ModelDescription, protocol: Protocol) -> None:
         raise ConfigError(
             f"window_ms = {protocol.window_ms:g} must be a whole multiple of cfg.recordStep = "
             f"{step:g} ms; {max(1, round(steps)) * step:g} is one"
+        )
+
+
+def check_max_weight(max_weight: float) -> None:
+    """Raise ConfigError where a weight, uS, cannot be the largest that is plausible."""
+    if not 0 < max_weight <= LARGEST_uS:
+        raise ConfigError(
+            f"{option('max_weight', max_weight)} must be positive and at most {LARGEST_uS:g} uS; "
+            "0.1 uS is usual, and 1 nS is 1e-3 uS"
+        )
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise ConfigError where a number cannot be the threshold of addCellParamsWeightNorm."""
+    if not 0 < threshold < math.inf:
+        raise ConfigError(
+            f"{option('threshold', threshold)} must be positive and finite: the largest entry that "
+            "NetPyNE loads is so many times the soma's; 1000 is its default"
         )
 
 

@@ -180,6 +180,13 @@ class Model(ModelDescription):
                 f"{cell}: no nseg in the geom of {some(silent, 4)}: taken as 1; write it into the "
                 "rule, since NetPyNE cannot read a weightNorm without it"
             )
+        scale = net.get("scaleConnWeightNetStims", 1)
+        if scale != 1:  # which is the activation here, and nothing in a network's connections
+            net["scaleConnWeightNetStims"] = 1
+            notices.append(
+                f"{cell}: netParams.scaleConnWeightNetStims = {scale} is taken as 1, since the "
+                "connections of a network, for which the table is made, are not scaled by it"
+            )
         model = cls(cell, net, cfg, mod)
         check_network(model)
         if not rule_checked:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
 from wscale._util.plain import is_number
 from wscale._util.text import kinds
 from wscale.errors import option
 from wscale.model.description import ModelDescription
 
 __all__ = ["model_notices", "unused_globals"]
+
+_CLAMPS = ("SEClamp", "VClamp")
+# The functions of NEURON's Random that NetPyNE lets parameters call
+_RANDOM = re.compile(
+    r"\b(binomial|discunif|erlang|geometric|hypergeo|lognormal|negexp|normal|poisson|uniform|weibull)"
+    r"\s*\("
+)
 
 
 def model_notices(model: ModelDescription) -> list[str]:
@@ -19,7 +30,13 @@ def model_notices(model: ModelDescription) -> list[str]:
     >>> model_notices(Model.from_folder(".", "PV_simple"))
     []
     """
-    return [*_bare_sections(model), *_unused_factor(model)]
+    return [
+        *_bare_sections(model),
+        *_unused_factor(model),
+        *_network_scales(model),
+        *_clamps(model),
+        *_random_parameters(model),
+    ]
 
 
 def _bare_sections(model: ModelDescription) -> list[str]:
@@ -51,6 +68,54 @@ def unused_globals(model: ModelDescription) -> list[str]:
                 f"cfg.hParams: {used[name]:g} {unit}; {as_it_has} takes the cell's"
             )
     return notices
+
+
+def _network_scales(model: ModelDescription) -> list[str]:
+    found = [
+        f"netParams.{name} = {scale}"
+        for name in ("scaleConnWeight", "scaleConnWeightModels")
+        if (scale := model.net.get(name)) not in (None, False, 1, {})
+    ]
+    if not found:
+        return []
+    return [
+        f"{model.cell}: {' and '.join(found)} also multiplies the connections of a network that "
+        "loads the table, and not its NetStims: there a weight of 0.5 does not give 0.5 mV"
+    ]
+
+
+def _clamps(model: ModelDescription) -> list[str]:
+    sources = model.net["stimSourceParams"]
+    used = {target.get("source") for target in model.net["stimTargetParams"].values()}
+    clamps = [name for name in sources if name in used and sources[name].get("type") in _CLAMPS]
+    if not clamps:
+        return []
+    return [
+        f"{model.cell}: {', '.join(map(str, clamps))} in stimSourceParams holds the potential "
+        "while the response is measured; remove it, unless this is meant"
+    ]
+
+
+def _random_parameters(model: ModelDescription) -> list[str]:
+    texts = [
+        *_texts(model.rule),
+        *(t for s in model.syn_mechs for t in _texts(model.net["synMechParams"][s])),
+    ]
+    drawn = sorted({name for text in texts for name in _RANDOM.findall(text)})
+    if not drawn:
+        return []
+    return [
+        f"{model.cell}: parameters are drawn at random ({', '.join(drawn)}): the table is that of "
+        "one draw, by cfg.seeds; other cells of the network have other parameters"
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 def _unused_factor(model: ModelDescription) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -232,10 +232,46 @@ def path_distance_um(model: Model, sec: str, loc: float) -> float:
             if name in shared:
                 ends.append((name, x))
                 break
-            child_x = float(model.rule["secs"][name]["topol"].get("childX", 0.0))
-            total += _length_um(model, name) * abs(x - child_x)
+            total += _length_um(model, name) * abs(x - _child_x(model, name))
     (name, x_here), (_, x_soma) = ends
     return total + _length_um(model, name) * abs(x_here - x_soma)
+
+
+def segments_towards_soma(model: Model, sec: str, segment: int) -> Iterator[tuple[str, int]]:
+    """Yield section and segment of what lies between a segment and the soma, the next first.
+
+    The soma's own segments come last; a segment of the soma has none before it.
+
+    Examples
+    --------
+    >>> from wscale import Model
+    >>> model = Model.from_folder(".", "PT5B_reduced")
+    >>> list(segments_towards_soma(model, "Adend2", 0))
+    [('Adend1', 0), ('soma', 0)]
+    """
+    start = (segment + 0.5) / number_of_segments(model, sec)
+    here, soma = _path_to_root(model, sec, start), _path_to_root(model, model.soma, 0.5)
+    shared = {name for name, _ in here} & {name for name, _ in soma}
+    legs: list[tuple[str, float, float]] = []  # sections, from where to where
+    for name, x in here:
+        if name in shared:
+            break
+        legs.append((name, x, _child_x(model, name)))
+    down = [(name, _child_x(model, name), x) for name, x in soma if name not in shared]
+    meeting = next((name for name, _ in here if name in shared), None)
+    if meeting is not None:
+        legs.append((meeting, dict(here)[meeting], dict(soma)[meeting]))
+    for name, x, end in [*legs, *reversed(down)]:
+        nseg = number_of_segments(model, name)
+        first, last = (min(int(at * nseg), nseg - 1) for at in (x, end))
+        step = 1 if last >= first else -1
+        for k in range(first, last + step, step):
+            if (name, k) != (sec, segment):
+                yield name, k
+
+
+def _child_x(model: Model, sec: str) -> float:
+    return float(model.rule["secs"][sec].get("topol", {}).get("childX", 0.0))
 
 
 def _path_to_root(model: Model, sec: str, loc: float) -> list[tuple[str, float]]:

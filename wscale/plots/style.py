@@ -62,6 +62,8 @@ STATUS: dict[str, tuple[str, str]] = {
     "inexact": ("D", ORANGE),
     "above_grid": ("^", VERMILION),
     "unreachable": ("X", PURPLE),
+    "implausible": ("d", VERMILION),
+    "above_clip": ("p", PURPLE),
     "not_monotone": ("s", SKY),
     "below_grid": ("v", BROWN),
     "spike": ("*", ORANGE),

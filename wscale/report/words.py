@@ -33,6 +33,10 @@ MEANINGS = {
     "above_grid": "The whole grid of weights stays below the target, and a larger weight reaches "
     "it, or a spike: the grid ends too early. A grid of larger weights goes on, or wscale norm.",
     "unreachable": "No weight reaches the target: the synapse saturates.",
+    "implausible": "The target needs a larger weight than a single synapse plausibly has "
+    "(max_weight).",
+    "above_clip": "NetPyNE does not load the entry that gives the target: it clips entries at 1000 "
+    "times the soma's.",
     "not_monotone": "The response passes the target only after it has fallen in between: no one "
     "weight can be trusted.",
     "below_grid": "The smallest weight of the grid already exceeds the target.",
@@ -130,6 +134,7 @@ def summary(report: Report) -> list[str]:
         *_protocol_sentences(cells),
         *_method_sentences(cells),
         _range_sentence(cells),
+        *_uncalibrated_sentences(cells),
         _network_summary(cells),
     ]
 
@@ -224,6 +229,11 @@ def _range_sentence(cells: Sequence[CellReport]) -> str:
         f"weightNorm of the calibrated entries: {range_text(values, 'nS/mV')}. Each was simulated "
         f"at its weight; the largest deviation from the target is {error_text(worst)} of it."
     )
+
+
+def _uncalibrated_sentences(cells: Sequence[CellReport]) -> list[str]:
+    words = {cell.label: cell.table.uncalibrated_words for cell in cells}
+    return [f"{label}: {text}." for label, text in words.items() if text]
 
 
 def _network_summary(cells: Sequence[CellReport]) -> str:

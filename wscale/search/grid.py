@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,13 +13,16 @@ import numpy as np
 from wscale.errors import SelectionError
 from wscale.measurement.epsp import Protocol, Response
 from wscale.measurement.loss import best_on_grid, loss_mV2, summed_loss_mV2
-from wscale.measurement.solution import Interpolation, Solution, solve_on_grid
+from wscale.measurement.on_grid import Interpolation, solve_on_grid
+from wscale.measurement.solution import MAX_WEIGHT_uS, Solution
+from wscale.model.checks import LARGEST_uS, check_max_weight
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
 from wscale.model.targets import Targets
 from wscale.search.cell import SearchCell
 from wscale.search.search import RunOptions, Search, one_by_one, plan_cells, run_search
 from wscale.simulation.rig import rig_for
+from wscale.tables.uncalibrated import Filling
 from wscale.tables.weightnorm import WeightNormTable
 
 if TYPE_CHECKING:
@@ -34,10 +37,6 @@ __all__ = [
 ]
 
 
-# More than the whole membrane of a cell conducts: a wrong unit
-_LARGEST_uS = 100.0
-
-
 @dataclass(frozen=True)
 class GridSetting:
     """What a worker needs to search a site, besides its place and target."""
@@ -45,6 +44,8 @@ class GridSetting:
     weights_uS: tuple[float, ...]
     interpolation: Interpolation
     tolerance: float
+    max_weight: float
+    extend: bool
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,13 @@ class GridResult:
         The cell.
     results : tuple of SiteResult
         In the order of the sites.
+    filling : Filling
+        What the table's entries get that are not calibrated.
     """
 
     model: Model
     results: tuple[SiteResult, ...]
+    filling: Filling = field(default_factory=Filling)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -142,7 +146,7 @@ class GridResult:
 
     def table(self, provenance: dict[str, Any] | None = None) -> WeightNormTable:
         """Return the weightNorm table."""
-        return WeightNormTable.from_solutions(self.model, self.solutions, provenance)
+        return WeightNormTable.from_solutions(self.model, self.solutions, provenance, self.filling)
 
 
 def grid(
@@ -155,6 +159,8 @@ def grid(
     targets: Targets | float = 0.5,
     interpolation: Interpolation = "monotone",
     tolerance: float = 1e-3,
+    max_weight: float = MAX_WEIGHT_uS,
+    extend: bool = False,
     protocol: Protocol | None = None,
     **how: Unpack[RunOptions],
 ) -> list[GridResult]:
@@ -179,6 +185,11 @@ def grid(
         until it meets the target, or by straight lines, simulated once.
     tolerance : float
         Largest relative error of the response for status ok.
+    max_weight : float
+        The largest weight of a plausible synapse, uS (docs/methodology.md): beyond the
+        grid, none is tried that is larger, and a larger one on the grid is not ok.
+    extend : bool
+        Go on with larger weights, in a few trials, where the grid ends below the target.
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
 
@@ -223,6 +234,8 @@ def grid(
         targets=targets,
         interpolation=interpolation,
         tolerance=tolerance,
+        max_weight=max_weight,
+        extend=extend,
         protocol=protocol,
     )
     return run_search(search, **how)
@@ -238,10 +251,13 @@ def plan_grid(
     targets: Targets | float = 0.5,
     interpolation: Interpolation = "monotone",
     tolerance: float = 1e-3,
+    max_weight: float = MAX_WEIGHT_uS,
+    extend: bool = False,
     protocol: Protocol | None = None,
 ) -> Search[SiteResult, GridResult]:
     """Check what :func:`grid` is given, and return the search that it runs."""
     weights = check_weights(weights_uS)
+    check_max_weight(max_weight)
     cells = plan_cells(
         models,
         sections=sections,
@@ -254,12 +270,14 @@ def plan_grid(
     return Search(
         method="grid",
         cells=cells,
-        setting=GridSetting(weights, interpolation, tolerance),
+        setting=GridSetting(weights, interpolation, tolerance, max_weight, extend),
         function=_search_site,
         failed=_failed,
         chains=one_by_one,
         trials_per_site=len(weights) + 1,
-        join=lambda cell, parts: GridResult(cell.model, tuple(parts)),
+        join=lambda cell, parts: GridResult(
+            cell.model, tuple(parts), Filling(max_weight=max_weight)
+        ),
         part=SiteResult,
     )
 
@@ -279,6 +297,8 @@ def _search_site(
         lambda weight: rig.respond([(site, weight)])[0],
         setting.interpolation,
         setting.tolerance,
+        max_weight=setting.max_weight,
+        extend=setting.extend,
     )
     seconds = time.perf_counter() - start
     return SiteResult(cell.model.cell, index, site, weights, tuple(responses), solution, seconds)
@@ -314,9 +334,9 @@ def check_weights(weights_uS: Iterable[float]) -> tuple[float, ...]:
                 f"weights_uS has {weight:g} after {before:g}; weights must be finite, positive and "
                 "ascending without repeats (uS; 1e-4:1.9e-3:19 are the reference weights)"
             )
-    if weights[-1] > _LARGEST_uS:
+    if weights[-1] > LARGEST_uS:
         raise SelectionError(
-            f"weights_uS has {weights[-1]:g}, more than {_LARGEST_uS:g} uS, which no synapse has; "
+            f"weights_uS has {weights[-1]:g}, more than {LARGEST_uS:g} uS, which no synapse has; "
             "are these nS? 1 nS is 1e-3 uS"
         )
     return weights

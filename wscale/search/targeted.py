@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Protocol
-from wscale.measurement.solution import Solution
+from wscale.measurement.solution import MAX_WEIGHT_uS, Solution
+from wscale.model.checks import check_max_weight
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
 from wscale.model.targets import Targets
 from wscale.search.cell import SearchCell
 from wscale.search.search import RunOptions, Search, plan_cells, run_search
 from wscale.simulation.rig import Rig, rig_for
+from wscale.tables.uncalibrated import Filling
 from wscale.tables.weightnorm import WeightNormTable
 
 __all__ = ["SolveResult", "SolvedSite", "plan_solve", "solve"]
@@ -30,6 +32,8 @@ __all__ = ["SolveResult", "SolvedSite", "plan_solve", "solve"]
 _FREQUENCY_HZ = 60.0
 # First guess before anything was measured: a unitary weight of the models in the literature
 _FIRST_WEIGHT_uS = 5e-4
+# Where the neighbour's largest weight was not enough
+_OUT_OF_REACH = ("unreachable", "implausible")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class SolveSetting:
     """What a worker needs to search a site, besides its place and target."""
 
     tolerance: float
+    max_weight: float
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,14 @@ class SolveResult:
         In the order of the sites.
     seconds : float
         Time the workers spent on this cell, added up, s.
+    filling : Filling
+        What the table's entries get that are not calibrated.
     """
 
     model: Model
     solutions: tuple[tuple[Site, Solution], ...]
     seconds: float
+    filling: Filling = field(default_factory=Filling)
 
     @property
     def trials(self) -> int:
@@ -80,7 +88,7 @@ class SolveResult:
 
     def table(self, provenance: dict[str, Any] | None = None) -> WeightNormTable:
         """Return the weightNorm table."""
-        return WeightNormTable.from_solutions(self.model, self.solutions, provenance)
+        return WeightNormTable.from_solutions(self.model, self.solutions, provenance, self.filling)
 
 
 def solve(
@@ -91,6 +99,7 @@ def solve(
     exclude: Sequence[str] = (),
     targets: Targets | float = 0.5,
     tolerance: float = 1e-3,
+    max_weight: float = MAX_WEIGHT_uS,
     protocol: Protocol | None = None,
     **how: Unpack[RunOptions],
 ) -> list[SolveResult]:
@@ -110,6 +119,9 @@ def solve(
         Target EPSPs, mV; negative for IPSPs.
     tolerance : float
         Largest relative error of the response for status ok.
+    max_weight : float
+        The largest weight of a plausible synapse, uS (docs/methodology.md): none is
+        tried that is larger.
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
 
@@ -152,6 +164,7 @@ def solve(
         exclude=exclude,
         targets=targets,
         tolerance=tolerance,
+        max_weight=max_weight,
         protocol=protocol,
     )
     return run_search(search, **how)
@@ -165,9 +178,11 @@ def plan_solve(
     exclude: Sequence[str] = (),
     targets: Targets | float = 0.5,
     tolerance: float = 1e-3,
+    max_weight: float = MAX_WEIGHT_uS,
     protocol: Protocol | None = None,
 ) -> Search[SolvedSite, SolveResult]:
     """Check what :func:`solve` is given, and return the search that it runs."""
+    check_max_weight(max_weight)
     cells = plan_cells(
         models,
         sections=sections,
@@ -180,12 +195,12 @@ def plan_solve(
     return Search(
         method="norm",
         cells=cells,
-        setting=SolveSetting(tolerance),
+        setting=SolveSetting(tolerance, max_weight),
         function=_solve_site,
         failed=_failed,
         chains=_sections,
         trials_per_site=2,
-        join=_joined,
+        join=lambda cell, parts: _joined(cell, parts, Filling(max_weight=max_weight)),
         part=SolvedSite,
     )
 
@@ -196,9 +211,9 @@ def _sections(cell: SearchCell) -> list[tuple[int, ...]]:
     return [tuple(indices) for _, indices in by_section]
 
 
-def _joined(cell: SearchCell, parts: list[SolvedSite]) -> SolveResult:
+def _joined(cell: SearchCell, parts: list[SolvedSite], filling: Filling) -> SolveResult:
     pairs = tuple((part.site, part.solution) for part in parts)
-    return SolveResult(cell.model, pairs, sum(part.seconds for part in parts))
+    return SolveResult(cell.model, pairs, sum(part.seconds for part in parts), filling)
 
 
 def _solve_site(
@@ -208,22 +223,40 @@ def _solve_site(
     start = time.perf_counter()
     rig = rig_for(cell.model, cell.sites, cell.protocol)
     linear = _linear_weights(rig)
-    # How far the outcomes are from their first guesses, by location
-    found = [(part.site.loc, _ratio(part, linear)) for part in before if part.solution.weight_norm]
     site, target_mV = cell.sites[index], cell.targets_mV[index]
     solution = find_weight(
         lambda weight: rig.respond([(site, weight)])[0],
         target_mV,
-        linear[site] * abs(target_mV) * _continued(found, site.loc),
+        _guess_uS(site, target_mV, before, linear, setting.max_weight),
         setting.tolerance,
+        setting.max_weight,
     )
     return SolvedSite(cell.model.cell, index, site, solution, time.perf_counter() - start)
 
 
-def _ratio(part: SolvedSite, linear: dict[Site, float]) -> float:
+def _guess_uS(
+    site: Site,
+    target_mV: float,
+    before: Sequence[SolvedSite],
+    linear: dict[Site, _Linear],
+    max_weight: float,
+) -> float:
+    """Return where to begin at a site; the largest weight where the target is out of reach."""
+    here = linear[site]
+    weight = here.weight_norm * abs(target_mV)
+    if before and before[-1].solution.status in _OUT_OF_REACH:
+        return max_weight
+    # How far the outcomes are from their first guesses, by location
+    found = [(part.site.loc, _ratio(part, linear)) for part in before if part.solution.weight_norm]
+    if not found and weight * here.input_MOhm >= 1.0:  # more than the place itself conducts
+        return max_weight
+    return weight * _continued(found, site.loc)
+
+
+def _ratio(part: SolvedSite, linear: dict[Site, _Linear]) -> float:
     solution = part.solution
     exact = (solution.weight_norm or 0.0) / (1.0 + (solution.residual or 0.0))  # than tolerance
-    return exact / linear[part.site]
+    return exact / linear[part.site].weight_norm
 
 
 def _failed(cell: SearchCell, index: int, setting: SolveSetting, reason: str) -> SolvedSite:
@@ -241,22 +274,32 @@ def _continued(found: Sequence[tuple[float, float]], loc: float) -> float:
     return last * min(max(ratio, 0.5), 2.0)
 
 
-_linear: tuple[Rig, dict[Site, float]] | None = None
+class _Linear(NamedTuple):
+    """A site as a linear cable has it."""
+
+    weight_norm: float  # uS/mV
+    input_MOhm: float
 
 
-def _linear_weights(rig: Rig) -> dict[Site, float]:
-    """Return a first guess of every site's weightNorm, uS/mV: linear, from transfer impedances.
+_linear: tuple[Rig, dict[Site, _Linear]] | None = None
+
+
+def _linear_weights(rig: Rig) -> dict[Site, _Linear]:
+    """Return a first guess of every site's weightNorm: linear, from transfer impedances.
 
     The same in every worker: it depends on the cell and its sites alone.
     """
     global _linear
     if _linear is not None and _linear[0] is rig:
         return _linear[1]
-    impedance = rig.transfer_impedances_MOhm(_FREQUENCY_HZ)
+    impedances = rig.impedances_MOhm(_FREQUENCY_HZ)
     first = rig.sites[0]
     response = rig.respond([(first, _FIRST_WEIGHT_uS)])[0]
     gain = 1.0 if not response.ok else abs(response.epsp_mV or 0.0) / _FIRST_WEIGHT_uS
-    scale = impedance[first] / (gain or 1.0)
-    weights = {site: scale / max(z, 1e-9) for site, z in impedance.items()}
+    scale = impedances[first].transfer / (gain or 1.0)
+    weights = {
+        site: _Linear(scale / max(here.transfer, 1e-9), here.input)
+        for site, here in impedances.items()
+    }
     _linear = (rig, weights)
     return weights

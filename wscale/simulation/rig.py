@@ -17,7 +17,7 @@ from wscale.model.sites import Site
 from wscale.parallel.sandbox import timed
 from wscale.simulation.mechanism_checks import check_mechanisms
 from wscale.simulation.session import import_netpyne
-from wscale.simulation.settled_cell import Preparation
+from wscale.simulation.settled_cell import Impedances, Preparation
 
 __all__ = ["Rig", "load", "preflight", "release_rig", "rig_for"]
 
@@ -187,15 +187,15 @@ class Rig:
         """
         self._cell.rest(duration_ms)
 
-    def transfer_impedances_MOhm(self, frequency_Hz: float) -> dict[Site, float]:
-        """Return the transfer impedance from each site to the soma in the settled state, MOhm.
+    def impedances_MOhm(self, frequency_Hz: float) -> dict[Site, Impedances]:
+        """Return each site's transfer impedance to the soma, and its own, in the settled state.
 
         Parameters
         ----------
         frequency_Hz : float
             Of the sinusoidal current; gates are held, as in NEURON's ``Impedance.compute(f)``.
         """
-        return self._cell.transfer_impedances_MOhm(frequency_Hz)
+        return self._cell.impedances_MOhm(frequency_Hz)
 
     def close(self) -> None:
         """Remove the cell and put NEURON's globals back; the Rig cannot be used afterwards."""

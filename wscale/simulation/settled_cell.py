@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from wscale.simulation.session import (
 )
 from wscale.simulation.settled_cache import Notes, is_settled, settled_state
 
-__all__ = ["Preparation", "settled_before"]
+__all__ = ["Impedances", "Preparation", "settled_before"]
 
 # Where the synapse is while the cell settles: the centre of the soma
 _HOME = 0.5
@@ -49,6 +49,13 @@ _AHEAD_STEPS, _AHEAD_STRIDE = 10, 0.1
 
 
 _logger = logging.getLogger(__name__)
+
+
+class Impedances(NamedTuple):
+    """Of a site, MOhm."""
+
+    transfer: float
+    input: float
 
 
 class Preparation:
@@ -197,8 +204,8 @@ class Preparation:
         ahead: FloatArray = self._v.as_numpy()[run:]
         return ahead
 
-    def transfer_impedances_MOhm(self, frequency_Hz: float) -> dict[Site, float]:
-        """Return the transfer impedance from each site to the soma in the settled state, MOhm.
+    def impedances_MOhm(self, frequency_Hz: float) -> dict[Site, Impedances]:
+        """Return each site's transfer impedance to the soma, and its own, in the settled state.
 
         Parameters
         ----------
@@ -210,7 +217,10 @@ class Preparation:
         impedance.loc(self._soma.x, sec=self._soma.sec)
         impedance.compute(frequency_Hz)
         return {
-            site: float(impedance.transfer(site.loc, sec=self._sec(site.sec)))
+            site: Impedances(
+                transfer=float(impedance.transfer(site.loc, sec=self._sec(site.sec))),
+                input=float(impedance.input(site.loc, sec=self._sec(site.sec))),
+            )
             for site in self._sites
         }
 

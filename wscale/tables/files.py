@@ -18,7 +18,10 @@ _TOLD = 5
 
 # The fields of a .json that have one entry a segment, text or finite numbers and null
 _TEXTS = ("status", "reason")
-_FIELDS = ("status", "residual", "epsp_mV", "largest_epsp_mV", "reason", "target_mV")
+_FIELDS = (
+    *("status", "residual", "epsp_mV", "largest_epsp_mV", "reason", "target_mV"),
+    *("stand_in", "stand_in_epsp_mV"),
+)
 
 
 def read_table(file: Path, cell: str | None = None) -> dict[str, Any]:

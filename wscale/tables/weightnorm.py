@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from wscale._util.files import write_atomically
+from wscale._util.text import many
 from wscale.errors import TableError, option
 from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import Site, number_of_segments
 from wscale.tables.files import read_table
+from wscale.tables.uncalibrated import CLIP, Filling, Uncalibrated, clip_of, stand_ins
 
 __all__ = ["WeightNormTable", "read_out_index", "read_out_loc"]
 
 T = TypeVar("T")
 BySegment = dict[str, list[T]]
 
+_HOLDS = {
+    "nearest": "that of the next calibrated segment towards the soma",
+    "cap": "the largest calibrated entry",
+    "zero": "0",
+    "refuse": "nothing, so there is no table for NetPyNE",
+}
 _UNITS = {
     "weightNorm": "uS/mV",
     "residual": "1 (EPSP / target - 1)",
@@ -28,6 +36,8 @@ _UNITS = {
     "largest_epsp_mV": "mV",
     "target_mV": "mV",
     "cap": "uS/mV",
+    "stand_in": "uS/mV",
+    "stand_in_epsp_mV": "mV",
 }
 
 
@@ -78,6 +88,12 @@ class WeightNormTable:
         Same shape: words for a status that is not ok.
     target_mV : dict
         Same shape: the target EPSP, mV; None where a segment was not searched.
+    uncalibrated : {"nearest", "cap", "zero", "refuse"}
+        What entries get that are not calibrated, see :class:`wscale.tables.uncalibrated.Filling`.
+    stand_in : dict
+        Same shape: that number, uS/mV; None where an entry is calibrated or was not searched.
+    stand_in_epsp_mV : dict
+        Same shape: what it gives at the soma, mV; None where that was not measured.
     provenance : dict
         Versions, content hashes and command.
 
@@ -88,7 +104,7 @@ class WeightNormTable:
     ...     weight_norm={"soma": [5.6e-4], "dend": [None]},
     ...     status={"soma": ["ok"], "dend": ["above_grid"]},
     ... )
-    >>> table.counts, table.cap, table.capped()["dend"]
+    >>> table.counts, table.cap, table.for_netpyne()["dend"]
     ({'ok': 1, 'above_grid': 1}, 0.00056, [0.00056])
     """
 
@@ -100,6 +116,9 @@ class WeightNormTable:
     largest_epsp_mV: BySegment[float | None] = field(default_factory=dict)
     reason: BySegment[str] = field(default_factory=dict)
     target_mV: BySegment[float | None] = field(default_factory=dict)
+    uncalibrated: Uncalibrated = "cap"
+    stand_in: BySegment[float | None] = field(default_factory=dict)
+    stand_in_epsp_mV: BySegment[float | None] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -108,8 +127,13 @@ class WeightNormTable:
         model: Model,
         solutions: Iterable[tuple[Site, Solution]],
         provenance: Mapping[str, Any] | None = None,
+        filling: Filling | None = None,
     ) -> WeightNormTable:
-        """Collect the solutions of a cell's sites; the first site in a segment stands for it."""
+        """Collect the solutions of a cell's sites; the first site in a segment stands for it.
+
+        An entry that NetPyNE would clip has the status ``above_clip``, and no number.
+        """
+        filling = filling or Filling()
         by_segment: dict[tuple[str, int], Solution] = {}
         for site, solution in solutions:
             by_segment.setdefault((site.sec, site.segment), solution)
@@ -124,15 +148,26 @@ class WeightNormTable:
                 for sec in sections
             }
 
+        clip = clip_of(spread(lambda s: s.weight_norm, None))
+        if clip is not None:
+            by_segment = {at: _below_clip(found, clip) for at, found in by_segment.items()}
+        weight_norm = spread(lambda s: s.weight_norm, None)
+        targets = {at: found.target_mV for at, found in by_segment.items()}
         return cls(
             cell=model.cell,
-            weight_norm=spread(lambda s: s.weight_norm, None),
+            weight_norm=weight_norm,
             status=spread(lambda s: s.status, "not_measured"),
             residual=spread(lambda s: s.residual, None),
             epsp_mV=spread(lambda s: s.epsp_mV, None),
             largest_epsp_mV=spread(lambda s: s.largest_epsp_mV, None),
             reason=spread(lambda s: s.reason, ""),
             target_mV=spread(lambda s: s.target_mV, None),
+            uncalibrated=filling.how,
+            stand_in=stand_ins(model, weight_norm, targets, filling),
+            stand_in_epsp_mV={
+                sec: [filling.epsp_mV.get((sec, segment)) for segment in range(len(row))]
+                for sec, row in weight_norm.items()
+            },
             provenance=dict(provenance or {}),
         )
 
@@ -143,6 +178,42 @@ class WeightNormTable:
         for sec, values in self.weight_norm.items():
             for segment, value in enumerate(values):
                 yield sec, segment, value, self.status[sec][segment]
+
+    @property
+    def uncalibrated_words(self) -> str:
+        """How many entries are not calibrated, what they hold and give; empty if all are.
+
+        Examples
+        --------
+        >>> table = WeightNormTable(
+        ...     "PV_simple",
+        ...     weight_norm={"soma": [5.6e-4], "dend": [None]},
+        ...     status={"soma": ["ok"], "dend": ["unreachable"]},
+        ...     stand_in={"soma": [None], "dend": [5.6e-4]},
+        ...     stand_in_epsp_mV={"soma": [None], "dend": [0.31]},
+        ...     uncalibrated="nearest",
+        ... )
+        >>> print(table.uncalibrated_words)
+        1 of 2 entries is not calibrated and holds that of the next calibrated segment towards the
+        soma: a connection of the target gives 0.31 mV there
+        """
+        entries = list(self.entries())
+        searched = [entry for entry in entries if entry[3] != "not_measured"]
+        gaps = [(sec, segment) for sec, segment, value, _ in searched if value is None]
+        if not gaps:
+            return ""
+        one = len(gaps) == 1
+        words = (
+            f"{len(gaps)} of {many(len(searched), 'entry')} {'is' if one else 'are'} not "
+            f"calibrated and {'holds' if one else 'hold'} {_HOLDS[self.uncalibrated]}"
+        )
+        given = [row[k] for sec, k in gaps if (row := self.stand_in_epsp_mV.get(sec))]
+        gives = sorted(value for value in given if value is not None)
+        if not gives:
+            return words
+        low, high = f"{gives[0]:.3g}", f"{gives[-1]:.3g}"
+        span = low if low == high else f"{low} to {high}"
+        return f"{words}: a connection of the target gives {span} mV there"
 
     def target_at(self, sec: str, segment: int, otherwise_mV: float) -> float:
         """Return the target EPSP of an entry, mV; ``otherwise_mV`` where the table has none."""
@@ -160,17 +231,20 @@ class WeightNormTable:
 
     @property
     def cap(self) -> float | None:
-        """What the .pkl holds where there is no calibrated weight: the largest one, uS/mV."""
+        """The largest calibrated entry, uS/mV."""
         return max((value for _, _, value, _ in self.entries() if value is not None), default=None)
 
-    def capped(self) -> dict[str, list[float]]:
-        """Return finite floats only, for ``addCellParamsWeightNorm``: gaps hold the cap.
+    def for_netpyne(self) -> dict[str, list[float]]:
+        """Return finite floats only, for ``addCellParamsWeightNorm``.
+
+        Entries that are not calibrated hold their ``stand_in``; without one, as in a table of
+        others, the largest calibrated entry.
 
         Raises
         ------
         TableError
             The table cannot be loaded or trusted: no section that starts with ``soma``, segments
-            that were not measured, or no calibrated entry at all.
+            that were not measured, no calibrated entry at all, or one that is not and is refused.
         """
         cap = self.cap
         if cap is None:
@@ -186,10 +260,30 @@ class WeightNormTable:
                 f"{self.cell}: {missing} segments were not measured; a table for NetPyNE needs one "
                 f"value a segment: use {option('locations', 'every')}"
             )
-        return {
-            sec: [cap if value is None else value for value in values]
+        gaps = sum(value is None for _, _, value, _ in self.entries())
+        if gaps and self.uncalibrated == "refuse":
+            raise TableError(
+                f"{self.cell}: {gaps} entries are not calibrated, and "
+                f"{option('uncalibrated', 'refuse')} makes no table of them"
+            )
+        filled = {
+            sec: [
+                self._stand_in(sec, segment, cap) if value is None else value
+                for segment, value in enumerate(values)
+            ]
             for sec, values in self.weight_norm.items()
         }
+        if clip_of(filled) == 0:
+            raise TableError(
+                f"{self.cell}: the soma is not calibrated, and with 0 there NetPyNE would clip all "
+                f"other entries to 0, too; choose another value of {option('uncalibrated')}"
+            )
+        return filled
+
+    def _stand_in(self, sec: str, segment: int, otherwise: float) -> float:
+        row = self.stand_in.get(sec)
+        value = None if row is None else row[segment]
+        return otherwise if value is None else value
 
     # ------------------------------------------------------------------ files
 
@@ -206,6 +300,9 @@ class WeightNormTable:
             "reason": self.reason,
             "target_mV": targets.pop() if len(targets) == 1 else self.target_mV,
             "cap": self.cap,
+            "uncalibrated": self.uncalibrated,
+            "stand_in": self.stand_in,
+            "stand_in_epsp_mV": self.stand_in_epsp_mV,
             "units": _UNITS,
             "provenance": self.provenance,
         }
@@ -216,7 +313,7 @@ class WeightNormTable:
 
     def write_pickle(self, path: Path) -> None:
         """Write what ``addCellParamsWeightNorm`` loads: {section: [float, ...]}, atomically."""
-        write_atomically(path, pickle.dumps(self.capped(), protocol=2))
+        write_atomically(path, pickle.dumps(self.for_netpyne(), protocol=2))
 
     @classmethod
     def read(cls, path: str | Path, cell: str | None = None) -> WeightNormTable:
@@ -235,3 +332,15 @@ class WeightNormTable:
             No such file, not a table, or (pickle) anything but plain lists and numbers.
         """
         return cls(**read_table(Path(path), cell))
+
+
+def _below_clip(found: Solution, clip: float) -> Solution:
+    """Return a solution; one that NetPyNE would clip as a status of its own."""
+    norm = found.weight_norm
+    if norm is None or norm <= clip:
+        return found
+    reason = (
+        f"{norm:.4g} uS/mV would do, but NetPyNE clips entries to {clip:.4g}, {CLIP:g} times the "
+        "soma's"
+    )
+    return replace(found, status="above_clip", reason=reason)

@@ -17,7 +17,7 @@ from wscale._util.plain import finite
 from wscale.errors import ConfigError, TableError
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Protocol, Response
-from wscale.model.checks import check_tolerance, check_window
+from wscale.model.checks import check_threshold, check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import number_of_segments, select_sections
 from wscale.model.targets import Targets
@@ -26,6 +26,7 @@ from wscale.search.cell import SearchCell
 from wscale.search.search import Search, one_by_one, run_search
 from wscale.simulation.rig import rig_for
 from wscale.tables.fit import check_fit, places_of
+from wscale.tables.uncalibrated import CLIP, clip_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
 from wscale.verification.verdicts import Outcome, Trial, describe, meets
 
@@ -79,6 +80,7 @@ class Audit:
       authors, where that is given, whose last weight gives less than the target, or no sound EPSP:
       nobody can have measured it there;
     - ``unreachable``: it is not, and no weight gives the target: the synapse saturates;
+    - ``implausible``: it is not, and no weight up to 0.1 uS gives the target;
     - ``spike``, ``drift``, ``edge``, ``failed``: the response is no sound EPSP;
     - ``not_finite``: the entry is infinite or not a number; ``right_status`` tells whether any
       weight gives the target;
@@ -139,6 +141,7 @@ def audit(
     n_jobs: int | None = None,
     backend: Backend | None = None,
     last_weight_uS: float | None = None,
+    threshold: float = CLIP,
 ) -> Audit:
     """Simulate every entry of a table, and report which ones miss their target, and why.
 
@@ -167,6 +170,9 @@ def audit(
         The last weight of the grid that the table was made with, uS, for the verdict
         ``extrapolated``; the grid has 19 even steps from zero. 0.0019 is that of the published M1
         tables.
+    threshold : float
+        That of ``addCellParamsWeightNorm``: an entry above this many times the soma's is simulated
+        as NetPyNE loads it, clipped.
 
     Returns
     -------
@@ -201,8 +207,10 @@ def audit(
             f"last_weight_uS = {last_weight_uS!r} must be positive and finite (uS); "
             f"{LAST_WEIGHT_uS:g} is that of the published M1 tables"
         )
+    check_threshold(threshold)
     check_fit(model, table)
-    cell, trials = _lay_out(model, table, target_mV, protocol or Protocol())
+    clip = clip_of(table.weight_norm, threshold)
+    cell, trials = _lay_out(model, table, target_mV, protocol or Protocol(), clip)
     check_window(model, cell.protocol)
     search = Search(
         method="audit",
@@ -216,7 +224,7 @@ def audit(
         part=Outcome,
     )
     [outcomes] = run_search(search, n_jobs=n_jobs, backend=backend)
-    rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS)
+    rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS, threshold)
     left_out = tuple(sec for sec in select_sections(model) if sec not in table.weight_norm)
     import pandas as pd
 
@@ -234,23 +242,32 @@ class _Setting:
 
 
 def _lay_out(
-    model: Model, table: WeightNormTable, target_mV: float, protocol: Protocol
+    model: Model,
+    table: WeightNormTable,
+    target_mV: float,
+    protocol: Protocol,
+    clip: float | None,
 ) -> tuple[SearchCell, list[Trial]]:
     """Return the sites: one a segment, and the centres where NetPyNE reads another entry."""
     polarity = Targets(target_mV).polarity  # refuses what is no target
     sites, targets, trials = [], [], []
+
+    def loaded(value: float | None) -> float | None:
+        entry = finite(value)
+        return entry if entry is None or clip is None else min(entry, clip)
+
     for sec, segment, value, _ in table.entries():
         own, centre = places_of(model, sec, segment)
         target = table.target_at(sec, segment, target_mV)
         sites.append(own)
         targets.append(target)
-        trials.append(Trial(sec, segment, finite(value), centre=False))
+        trials.append(Trial(sec, segment, loaded(value), centre=False))
         reads = read_out_index(centre.loc, number_of_segments(model, sec))
         row = table.weight_norm[sec]
         if reads % len(row) != segment:
             sites.append(centre)
             targets.append(target)
-            trials.append(Trial(sec, segment, finite(row[reads]), centre=True))
+            trials.append(Trial(sec, segment, loaded(row[reads]), centre=True))
     if not sites:
         raise TableError(f"the table for {model.cell!r} has no entries to simulate")
     if table.target_mV:

@@ -107,7 +107,7 @@ def _same_entries_beside(file: Path, table: WeightNormTable) -> WeightNormTable 
         return None
     try:
         found = WeightNormTable.read(beside)
-        same = found.capped() == table.weight_norm
+        same = found.for_netpyne() == table.weight_norm
     except TableError:
         return None
     return found if same else None

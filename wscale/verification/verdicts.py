@@ -14,12 +14,11 @@ from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import number_of_segments
 from wscale.search.cell import SearchCell
+from wscale.tables.uncalibrated import clip_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
 
 __all__ = ["Outcome", "Trial", "describe", "meets"]
 
-# addCellParamsWeightNorm clips entries above this many times the first soma's
-_CLIP = 1000.0
 # An entry this near to the straight line through the last two grid points was made by it
 _ON_THE_LINE = 0.01
 
@@ -30,7 +29,7 @@ class Trial:
 
     sec: str
     segment: int
-    entry: float | None  # uS/mV
+    entry: float | None  # uS/mV, as NetPyNE loads it
     centre: bool
 
 
@@ -53,6 +52,7 @@ def describe(
     outcomes: list[Outcome],
     tolerance: float,
     last_weight_uS: float | None,
+    threshold: float,
 ) -> list[dict[str, Any]]:
     """Return the rows of :class:`wscale.verification.audit.Audit`'s frame, one a segment."""
     centres = {
@@ -66,7 +66,8 @@ def describe(
             continue
         sec, segment = trial.sec, trial.segment
         target, solution = cell.targets_mV[outcome.index], outcome.solution
-        verdict, why = _verdict(table, trial, outcome, target, tolerance, last_weight_uS)
+        verdict, why = _verdict(table, trial, outcome, target, tolerance, last_weight_uS, threshold)
+        entry = finite(table.weight_norm[sec][segment])
         nseg = number_of_segments(model, sec)
         reads = read_out_index((segment + 0.5) / nseg, nseg)
         response = outcome.response
@@ -82,7 +83,7 @@ def describe(
                 "segment": segment,
                 "loc": cell.sites[outcome.index].loc,
                 "target_mV": target,
-                "weightNorm_uS_per_mV": np.nan if trial.entry is None else trial.entry,
+                "weightNorm_uS_per_mV": np.nan if entry is None else entry,
                 "table_status": table.status[sec][segment],
                 "epsp_mV": _epsp_mV(response),
                 "error": _epsp_mV(response) / target - 1.0,
@@ -108,6 +109,7 @@ def _verdict(
     target_mV: float,
     tolerance: float,
     last_weight_uS: float | None,
+    threshold: float,
 ) -> tuple[str, str]:
     """Return the verdict on an entry, and the reason in words."""
     response, solution = outcome.response, outcome.solution
@@ -115,11 +117,14 @@ def _verdict(
     if response is None or trial.entry is None:
         status = table.status[trial.sec][trial.segment]
         if status in ("given", "not_finite", "ok"):
-            return "not_finite", _joined("the entry is not a finite number", right, _loaded(table))
+            return "not_finite", _joined(
+                "the entry is not a finite number", right, _loaded(table, threshold)
+            )
         return "no_promise", _joined(f"the table says {status}", right)
     if meets(response, target_mV, tolerance):
         return "ok", ""
-    notes = [right, _clipped(table, trial.entry), _repeated(table, trial.entry)]
+    value = table.weight_norm[trial.sec][trial.segment] or 0.0
+    notes = [right, _clipped(table, value, threshold), _repeated(table, value)]
     if response.epsp_mV is None:
         return response.status, _joined(response.reason, *notes)
     gives = f"gives {response.epsp_mV:.4g} mV instead of {target_mV:g} mV"
@@ -128,8 +133,8 @@ def _verdict(
     if not response.ok:
         return response.status, _joined(f"{gives}: {response.reason}", *notes)
     beyond = _beyond_grid(trial.entry * abs(target_mV), outcome, target_mV, last_weight_uS)
-    if solution is not None and solution.status == "unreachable":
-        return "unreachable", _joined(gives, beyond, *notes)
+    if solution is not None and solution.status in ("unreachable", "implausible"):
+        return solution.status, _joined(gives, beyond, *notes)
     return "extrapolated" if beyond else "misses", _joined(gives, beyond, *notes)
 
 
@@ -166,24 +171,17 @@ def _right(entry: float | None, solution: Solution | None) -> str:
     return f"no weight was found that gives the target ({solution.status}): {solution.reason}"
 
 
-def _clip(table: WeightNormTable) -> float | None:
-    """Return what addCellParamsWeightNorm clips entries to, uS/mV."""
-    soma = next((row for sec, row in table.weight_norm.items() if sec.startswith("soma")), [])
-    first = finite(soma[0]) if soma else None
-    return None if first is None else _CLIP * first
-
-
-def _clipped(table: WeightNormTable, entry: float) -> str:
+def _clipped(table: WeightNormTable, entry: float, threshold: float) -> str:
     """Say where addCellParamsWeightNorm does not take the entry as it stands."""
-    clip = _clip(table)
+    clip = clip_of(table.weight_norm, threshold)
     if clip is None or entry <= clip:
         return ""
-    return f"NetPyNE clips it to {clip:.4g} uS/mV, {_CLIP:g} times the soma's"
+    return f"NetPyNE clips it to {clip:.4g} uS/mV, {threshold:g} times the soma's"
 
 
-def _loaded(table: WeightNormTable) -> str:
+def _loaded(table: WeightNormTable, threshold: float) -> str:
     """Say what addCellParamsWeightNorm makes of entries that are not finite."""
-    clip = _clip(table)
+    clip = clip_of(table.weight_norm, threshold)
     clipped = "" if clip is None else f"clips inf to {clip:.4g} uS/mV and "
     return f"NetPyNE {clipped}takes nan as it stands"
 

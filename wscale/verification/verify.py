@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import pickle
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from wscale._util.plain import to_plain
 from wscale.errors import TableError, WscaleError
 from wscale.measurement.epsp import Polarity, Protocol, Response, measure
-from wscale.model.checks import check_tolerance, check_window
+from wscale.model.checks import check_threshold, check_tolerance, check_window
 from wscale.model.model import Model
 from wscale.model.sites import Site, number_of_segments
 from wscale.model.targets import Targets
@@ -28,6 +29,7 @@ from wscale.simulation.full_run import netpyne_trace
 from wscale.simulation.rig import rig_for
 from wscale.simulation.session import import_netpyne, quiet
 from wscale.tables.fit import check_fit, places_of
+from wscale.tables.uncalibrated import CLIP, clip_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
 
 if TYPE_CHECKING:
@@ -46,8 +48,9 @@ class Verification:
         Label of the cell.
     frame : DataFrame
         One row per segment: cell, sec, segment, loc, weightNorm_uS_per_mV, table_status, target_mV,
-        epsp_mV, status, error (EPSP / target - 1), met, centre_reads (the entry that NetPyNE reads
-        for a synapse at the segment's centre), centre_epsp_mV (what that synapse gives).
+        clipped (NetPyNE loads the threshold times the soma's entry instead), epsp_mV, status,
+        error (EPSP / target - 1), met, centre_reads (the entry that NetPyNE reads for a synapse at
+        the segment's centre), centre_epsp_mV (what that synapse gives).
     tolerance : float
         Largest absolute relative error that counts as met.
     """
@@ -87,6 +90,7 @@ def verify(
     n_jobs: int | None = None,
     backend: Backend | None = None,
     full_runs: bool = False,
+    threshold: float = CLIP,
 ) -> list[Verification]:
     """Load tables into NetPyNE networks and measure one unit synapse per segment.
 
@@ -112,6 +116,8 @@ def verify(
     full_runs : bool
         Run ``sim.createSimulate`` from time 0 for each segment, with nothing of the search's Rig,
         in place of restoring the settled state: slower, the same numbers.
+    threshold : float
+        That of ``addCellParamsWeightNorm``: entries above this many times the soma's are clipped.
 
     Returns
     -------
@@ -136,12 +142,15 @@ def verify(
     """
     protocol = protocol or Protocol()
     check_tolerance(tolerance)
+    check_threshold(threshold)
     Targets(target_mV)  # refuses what is no target
     for model, table in cells:
         check_fit(model, table)
         check_window(model, protocol)
     with backend_for(n_jobs, backend) as workers:
-        scaled = workers.map(_load_table, [(model, table.capped()) for model, table in cells])
+        scaled = workers.map(
+            _load_table, [(model, table.for_netpyne(), threshold) for model, table in cells]
+        )
         for outcome in scaled:
             if isinstance(outcome, WscaleError):
                 raise outcome
@@ -151,7 +160,7 @@ def verify(
         )
         measured: list[dict[Site, Response]] = run(_search(checked, full_runs), workers)
     return [
-        _compare(model, table, responses, target_mV, tolerance)
+        _compare(model, table, responses, target_mV, tolerance, threshold)
         for (model, table), responses in zip(cells, measured, strict=True)
     ]
 
@@ -192,8 +201,10 @@ def _compare(
     responses: dict[Site, Response],
     target_mV: float,
     tolerance: float,
+    threshold: float,
 ) -> Verification:
     rows = []
+    clip = clip_of(table.weight_norm, threshold) or math.inf
     for sec, segment, value, status in table.entries():
         own, centre = places_of(model, sec, segment)
         target, response = table.target_at(sec, segment, target_mV), responses[own]
@@ -207,6 +218,7 @@ def _compare(
                 "weightNorm_uS_per_mV": np.nan if value is None else value,
                 "table_status": status,
                 "target_mV": target,
+                "clipped": value is not None and value > clip,
                 "epsp_mV": response.epsp_mV,
                 "status": response.status,
                 "error": error,
@@ -236,24 +248,25 @@ def _search(
     )
 
 
-def _load_table(task: tuple[Model, dict[str, list[float]]]) -> Model | WscaleError:
+def _load_table(task: tuple[Model, dict[str, list[float]], float]) -> Model | WscaleError:
     """Let NetPyNE load a table into the model's rule, and make sure that it did (in a worker)."""
     import_netpyne()
     from netpyne import specs
 
-    model, values = task
+    model, values, threshold = task
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, quiet():
         file = Path(scratch) / "weightNorm.pkl"
         file.write_bytes(pickle.dumps(values, protocol=2))
         net = specs.NetParams(copy.deepcopy(model.net))
-        net.addCellParamsWeightNorm(model.cell, str(file))  # prints and returns on error
+        net.addCellParamsWeightNorm(model.cell, str(file), threshold)  # prints and returns on error
         plain = to_plain(vars(net), "netParams")
+    clip = clip_of(values, threshold) or math.inf
     for sec, row in values.items():
         loaded = plain["cellParams"][model.cell]["secs"][sec].get("weightNorm")
-        if loaded != row:
+        if loaded != [min(entry, clip) for entry in row]:
             return TableError(
                 f"NetPyNE did not load the table's section {sec!r} as it stands in the file "
-                f"(it holds {loaded}); entries above 1000 times the soma's are clipped"
+                f"(it holds {loaded})"
             )
     return dataclasses.replace(model, net=plain)
 
