@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wscale.cli.output import with_options
+from wscale.errors import TableError
 from wscale.search.grid import GridResult, SiteResult
 from wscale.search.targeted import SolveResult
 from wscale.verification.verify import Verification
@@ -56,8 +57,15 @@ def print_summary(
 
 def _print_unsolved(result: GridResult | SolveResult, console: Console) -> None:
     """Say which sites are not ok, and why; of each status not more than a few."""
-    if words := result.table().uncalibrated_words:
-        console.print(f"{result.model.label}: [yellow]{words}[/]", highlight=False, soft_wrap=True)
+    table, label = result.table(), result.model.label
+    try:
+        table.for_netpyne()
+    except TableError as error:
+        why = escape(with_options(str(error).removeprefix(f"{table.cell}: ")))
+        console.print(f"{label}: [yellow]no .pkl[/], {why}", highlight=False, soft_wrap=True)
+    else:
+        if words := table.uncalibrated_words:
+            console.print(f"{label}: [yellow]{words}[/]", highlight=False, soft_wrap=True)
     told: Counter[str] = Counter()
     for site, solution in result.solutions:
         status = solution.status
