@@ -287,7 +287,10 @@ def test_entries_that_are_not_finite_are_no_weights(read, name):
 
 @both
 def test_entries_that_are_not_finite_get_the_cap(read, name):
-    assert read({"soma": [1e-4], "dend": [math.inf, 2e-4]}, name).for_netpyne()["dend"] == [2e-4, 2e-4]
+    assert read({"soma": [1e-4], "dend": [math.inf, 2e-4]}, name).for_netpyne()["dend"] == [
+        2e-4,
+        2e-4,
+    ]
 
 
 @both

@@ -40,10 +40,15 @@ __all__ = ["Impedances", "Preparation", "settled_before"]
 # Where the synapse is while the cell settles: the centre of the soma
 _HOME = 0.5
 # To be changed with what a settled state and its notes hold
-_FORMAT = "3"
+_FORMAT = "4"
 # Whether the saved state is all there is: a strong activation, how long, and when the cell is
 # looked at after the state was restored
 _STRONG_uS, _DISTURBED_ms, _MOMENT_ms = 0.05, 10.0, 1.0
+# So many steps of no length let mechanisms compute anew what only their DERIVATIVE sets
+_REFRESHING, _NO_TIME_ms = 3, 1e-30
+# How a trial gets to the settled state, the cheapest first: from NEURON's SaveState; from that,
+# with variables computed anew that it leaves out; from time 0
+_WAYS = ("restore", "refresh", "run")
 # Run ahead, so many steps at a time are this share of the time since the activation
 _AHEAD_STEPS, _AHEAD_STRIDE = 10, 0.1
 
@@ -95,6 +100,10 @@ class Preparation:
     not moved in a settled cell: the cell is settled with it at each site. Where parameters or
     weights of synapses depend on the place, and with CVODE, NetPyNE makes one at every site, and
     none is moved.
+
+    SaveState leaves out ASSIGNED variables. Where a cell does not go on from it as it did without,
+    variables that only a DERIVATIVE sets are computed anew after restoring, by steps of no length;
+    where that is not enough, trials run from time 0.
     """
 
     def __init__(self, model: Model, sites: Sequence[Site], protocol: Protocol) -> None:
@@ -107,6 +116,7 @@ class Preparation:
         self._sampling = Sampling.of(model, protocol)
         self.samples_ms, self.first = self._sampling.times_ms, self._sampling.first
         self._at: Site | None = None
+        self._way = _WAYS[0]
         try:
             with quiet():
                 self._build()
@@ -212,7 +222,7 @@ class Preparation:
         frequency_Hz : float
             Of the sinusoidal current; gates are held, as in NEURON's ``Impedance.compute(f)``.
         """
-        self._state.restore()
+        self._start()
         impedance = self._h.Impedance()
         impedance.loc(self._soma.x, sec=self._soma.sec)
         impedance.compute(frequency_Hz)
@@ -225,11 +235,30 @@ class Preparation:
         }
 
     def _start(self) -> None:
+        """Go to the settled state."""
+        if self._way == "run":
+            self._initialise()
+            for t in self.samples_ms[: self._sampling.settled]:
+                self._sim.pc.psolve(t)
+            self._h.frecord_init()
+            return
         self._state.restore()
+        if self._way == "refresh":
+            self._refresh()
+            self._state.restore()
         if self._model.cfg["cvode_active"]:
             self._sim.cvode.re_init()
         else:
             self._h.frecord_init()
+
+    def _refresh(self) -> None:
+        """Let mechanisms compute anew what only their DERIVATIVE sets, at unchanged potentials."""
+        self._h.dt = _NO_TIME_ms
+        try:
+            for _ in range(_REFRESHING):
+                self._h.fadvance()
+        finally:
+            self._h.dt = self._model.dt_ms
 
     def _place(self, site: Site) -> None:
         """Move the synapse to a site, in the settled cell."""
@@ -238,14 +267,15 @@ class Preparation:
         if not self._movable or site == self._at:
             return
         self._at = None
-        if self._inert:
+        saved = self._inert and self._way != "run"
+        if saved:
             self._state.restore()
         for netcon, _ in self._netcons[None]:
             netcon.syn().loc(self._sec(site.sec)(site.loc))
-        if self._inert:
+        if saved:
             self._sim.pc.psolve(self._h.t)  # no step, but NEURON gets its structures in order
             self._save()
-        else:
+        elif not self._inert:
             self._take(self._settle())
         self._at = site
 
@@ -271,6 +301,13 @@ class Preparation:
         if file is not None:
             self._read(file)
         self._take(notes)
+        if self._way == "run":
+            _logger.warning(
+                "%s: NEURON's SaveState does not hold all of this cell's state, so each trial runs "
+                "from time 0, which takes some %d times as long",
+                self._model.cell,
+                round(self._model.onset_ms / self._protocol.window_ms) + 1,
+            )
         if self._inert:
             return
         if self._movable:
@@ -292,6 +329,14 @@ class Preparation:
 
     def _settle(self) -> Notes:
         """Run the cell from time 0 to the saved state, and on to see whether it drifts."""
+        for self._way in _WAYS:
+            notes = self._settle_for(self._way)
+            if notes["restores"]:
+                break
+        return notes
+
+    def _settle_for(self, way: str) -> Notes:
+        """Settle the cell, and see whether it gets to that state in one way."""
         self._initialise()
         synapses = [netcon.syn() for netcons in self._netcons.values() for netcon, _ in netcons]
         initial = range_variables(self._h, synapses, STATE)
@@ -312,34 +357,44 @@ class Preparation:
             "drift_mV": float(deviation[np.argmax(np.abs(deviation))]),
             "inert": states == initial and not any(currents),
             "restores": bool(same),
+            "way": way,
         }
 
     def _take(self, notes: Notes) -> None:
         self._before_mV = np.array(notes["before_mV"], dtype=np.float64)
         self.drift_mV = float(notes["drift_mV"])
         self._inert = bool(notes["inert"])
+        self._way = str(notes["way"])
         if not notes["restores"]:
             raise ModelError(
-                f"{self._model.cell}: from the same saved state the cell does not run twice the "
-                "same, so that a trial would depend on those before it. A mechanism draws random "
-                "numbers, or its current takes an ASSIGNED variable that only its DERIVATIVE sets: "
-                "let BREAKPOINT set it too, after SOLVE"
+                f"{self._model.cell}: from time 0 the cell does not run twice the same, so that a "
+                "trial would depend on those before it: a mechanism draws random numbers, or keeps "
+                "a variable that its INITIAL does not set"
             )
 
     def _restores(self) -> bool:
-        """Whether the cell runs from the saved state as it did before a strong activation."""
-        quiet_mV = self._shortly_after()
+        """Whether the cell gets to the settled state, also after a strong activation.
+
+        It is in that state now, and what it does next is compared.
+        """
+        next_mV = self._moment_mV()
+        if not np.array_equal(self._shortly_after(), next_mV, equal_nan=True):
+            return False
         self._start()
         for netcon, unit_weight in next(iter(self._netcons.values())):
             netcon.weight[0] = _STRONG_uS * unit_weight
             netcon.event(self._model.arrival_ms)
         with suppress(RuntimeError):
             self._sim.pc.psolve(self._model.arrival_ms + _DISTURBED_ms)
-        return np.array_equal(self._shortly_after(), quiet_mV, equal_nan=True)
+        return np.array_equal(self._shortly_after(), next_mV, equal_nan=True)
 
     def _shortly_after(self) -> FloatArray:
-        """Return all potentials a moment after the saved state, mV."""
+        """Return all potentials a moment after the settled state, mV."""
         self._start()
+        return self._moment_mV()
+
+    def _moment_mV(self) -> FloatArray:
+        """Run on for a moment, and return all potentials, mV."""
         self._sim.pc.psolve(self._h.t + _MOMENT_ms)
         return np.array([float(segment.v) for sec in self._h.allsec() for segment in sec])
 
