@@ -66,6 +66,13 @@ def _print_unsolved(result: GridResult | SolveResult, console: Console) -> None:
     else:
         if words := table.uncalibrated_words:
             console.print(f"{label}: [yellow]{words}[/]", highlight=False, soft_wrap=True)
+    reasons = {solution.reason for _, solution in result.solutions}
+    if len(reasons) == 1 and all(s.status == "failed" for _, s in result.solutions):
+        why = escape(with_options(reasons.pop()))
+        console.print(
+            f"{label}: all sites [yellow]failed[/], {why}", highlight=False, soft_wrap=True
+        )
+        return
     told: Counter[str] = Counter()
     for site, solution in result.solutions:
         status = solution.status

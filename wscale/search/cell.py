@@ -13,6 +13,7 @@ from wscale.model.model import Model
 from wscale.model.sites import Site
 from wscale.parallel.sandbox import timed
 from wscale.simulation.rig import load, rig_for
+from wscale.simulation.synapse_check import what_is_wrong
 
 __all__ = ["SearchCell", "SiteWork"]
 
@@ -66,7 +67,7 @@ class SiteWork:
         try:
             load(cell.model)
             with timed(preparation=True):
-                rig_for(cell.model, cell.sites, cell.protocol)
+                why = what_is_wrong(rig_for(cell.model, cell.sites, cell.protocol))
         except (MemoryError, OSError, OtherMechanismsError):  # of this process; another does better
             raise
         except Exception as error:  # belongs to the outcome of the cell's sites
@@ -74,7 +75,7 @@ class SiteWork:
         # NEURON would abort if time did not advance for 20 s: a process that was stopped, or waits
         # for memory. Trials have a limit of their own
         import_neuron().ParallelContext().timeout(0)
-        return None
+        return why
 
     def search(self, index: int, before: Sequence[Any]) -> Any:
         """Search a site (in a worker)."""
