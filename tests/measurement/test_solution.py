@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Response
 from wscale.measurement.on_grid import interpolate_weight, solve_on_grid
-from wscale.measurement.solution import Solution, percent
+from wscale.measurement.solution import MAX_WEIGHT_uS, Solution, percent
 
 GRID = (1e-4, 2e-4, 4e-4, 8e-4)  # uS
 SOUND = {"ok", "inexact"}
@@ -139,16 +139,19 @@ WITHOUT = {
     "below the grid": (Cell(linear), 0.05, "below_grid", 0, 0.8, "add smaller weights"),
     "above, 10 times": (Cell(linear), 5.0, "above_grid", 1, 8.0, "0.008 uS gives 8 mV; add larger"),
     "above, 100 times": (Cell(linear), 50.0, "above_grid", 2, 80.0, "0.08 uS gives 80 mV"),
-    "above, 1000 times": (Cell(linear), 500.0, "above_grid", 3, 800.0, "0.8 uS gives 800 mV"),
-    "above, more than 1000 times": (
-        Cell(linear), 5e3, "unreachable", 3, 800.0, "largest response up to 0.8 uS is 800 mV",
+    "above, the largest plausible": (
+        Cell(linear), 90.0, "above_grid", 3, 100.0, "0.1 uS gives 100 mV",
+    ),
+    "more than the largest plausible": (
+        Cell(linear), 500.0, "implausible", 3, 100.0,
+        "^0.1 uS, the largest that is plausible, gives 100 mV",
     ),
     "above, into spikes": (
         Cell(linear, above(1e-3, "spike")), 5.0, "above_grid", 1, 0.8, "gives a spike",
     ),
     "saturating below the target": (
-        Cell(saturating(0.4)), 0.5, "unreachable", 3, saturating(0.4)(0.8),
-        "largest response up to 0.8 uS is 0.3998 mV",
+        Cell(saturating(0.4)), 0.5, "unreachable", 3, saturating(0.4)(0.1),
+        "^the response saturates at 0.3984 mV .0.1 uS.",
     ),
     "no longer rising": (
         Cell(lambda w: min(linear(w), 0.3)), 0.5, "unreachable", 0, 0.3, "stops rising at 0.3 mV",
@@ -174,8 +177,8 @@ WITHOUT = {
         for status in ("spike", "drift", "edge", "failed")
     },
     "IPSP that saturates": (
-        Cell(lambda w: -saturating(0.4)(w)), -0.5, "unreachable", 3, -saturating(0.4)(0.8),
-        "is -0.3998 mV",
+        Cell(lambda w: -saturating(0.4)(w)), -0.5, "unreachable", 3, -saturating(0.4)(0.1),
+        "saturates at -0.3984 mV",
     ),
     "IPSP below the grid": (
         Cell(lambda w: -linear(w)), -0.05, "below_grid", 0, -0.8, "already gives -0.1 mV",
@@ -306,8 +309,9 @@ def test_only_where_there_is_no_weight_is_the_grid_left(problem, rule):
     if solution.status in SOUND:
         assert all(weight <= grid[-1] * (1 + 1e-12) for weight in cell.asked)
     else:
-        beyond = [factor * grid[-1] for factor in (10.0, 100.0, 1000.0)]
-        assert cell.asked == beyond[: solution.trials]
+        larger = [factor * grid[-1] for factor in (10.0, 100.0, 1000.0)]
+        beyond = [weight for weight in larger if weight < MAX_WEIGHT_uS]
+        assert cell.asked == [*beyond, MAX_WEIGHT_uS][: solution.trials]
 
 
 @given(problem=problems(), tolerance=tolerances, rule=rules)
@@ -383,11 +387,62 @@ def test_a_synapse_that_works_the_other_way_is_asked_for_the_sign(target, meant)
 
 
 def test_no_weight_is_tried_that_no_synapse_can_have():
-    for guess in (1e-3, 1e9):
+    for guess, trials in ((1e-3, 3), (1e9, 2)):
         cell = Cell(lambda weight: 1e-12 * weight)
         solution = find_weight(cell.respond, 0.5, guess)
-        assert (solution.status, max(cell.asked)) == ("unreachable", 1000.0)
-        assert "1000 uS, more than any synapse has, give 1e-09 mV" in solution.reason
+        assert (solution.status, max(cell.asked)) == ("implausible", 0.1)
+        assert solution.trials == trials
+        assert "0.1 uS, the largest that is plausible, gives 1e-13 mV" in solution.reason
+    solution = find_weight(cell.respond, 0.5, 1e-3, max_weight=50.0)
+    assert max(cell.asked) == 50.0
+    assert "50 uS, the largest" in solution.reason
+
+
+# ---------------------------------------------------------------------- beyond the grid
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_extended_the_search_goes_on_where_the_grid_ends(sign):
+    cell = Cell(lambda w: sign * saturating(5.0)(w))
+    responses = [cell.respond(w) for w in GRID]
+    cell.asked.clear()
+    solution = solve_on_grid(GRID, responses, sign * 2.0, cell.respond, extend=True)
+    assert (solution.status, solution.trials) == ("ok", len(cell.asked))
+    assert min(cell.asked) > GRID[-1]
+    assert abs(solution.residual) <= 1e-3
+    assert solution.trials <= 2  # the grid's last points say where to look
+
+
+def test_extended_it_ends_at_the_largest_plausible_weight():
+    cell = Cell(linear)
+    responses = [cell.respond(w) for w in GRID]
+    solution = solve_on_grid(GRID, responses, 500.0, cell.respond, extend=True)
+    assert (solution.status, max(cell.asked)) == ("implausible", MAX_WEIGHT_uS)
+    solution = solve_on_grid(GRID, responses, 50.0, cell.respond, extend=True, max_weight=0.01)
+    assert solution.status == "implausible"
+
+
+def test_a_weight_of_the_grid_may_be_more_than_is_plausible():
+    cell = Cell(linear)
+    responses = [cell.respond(w) for w in GRID]
+    solution = solve_on_grid(GRID, responses, 0.55, cell.respond, max_weight=4e-4)
+    assert (solution.status, solution.weight_norm) == ("implausible", None)
+    assert solution.weight_uS == pytest.approx(5.5e-4)
+    assert solution.epsp_mV == pytest.approx(0.55)
+    assert "0.00055 uS would do; more than 0.0004 uS is not plausible" in solution.reason
+
+
+@given(
+    gain=st.floats(1.0, 1e6), share=st.floats(0.1, 1.0), guess=st.floats(1e-6, 1.0)
+)
+def test_out_of_reach_is_decided_in_four_trials(gain, share, guess):
+    """A conductance synapse whose response at the largest weight is below the target."""
+    cell = Cell(lambda w: gain * w / (1 + gain * w / share))
+    target = 1.01 * cell.curve(MAX_WEIGHT_uS)
+    solution = find_weight(cell.respond, target, guess, 1e-3)
+    assert solution.status in ("unreachable", "implausible")
+    assert solution.trials == len(cell.asked) <= 4
+    assert solution.largest_epsp_mV == cell.curve(MAX_WEIGHT_uS)
 
 
 def test_a_tolerance_is_not_rounded_to_nothing():

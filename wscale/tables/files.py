@@ -94,7 +94,10 @@ def _own_fields(file: Path, data: dict[str, Any]) -> dict[str, Any]:
     origin = data.get("provenance", {})
     if not isinstance(origin, dict) or not isinstance(origin.get("sha256", {}), dict):
         raise TableError(f"{file}: 'provenance' must be an object; make the table again")
-    return {"cell": data["cell"], "provenance": origin, **fields}
+    how = data.get("uncalibrated", "cap")
+    if how not in ("nearest", "cap", "zero", "refuse"):
+        raise TableError(f"{file}: 'uncalibrated' = {how!r} is unknown; make the table again")
+    return {"cell": data["cell"], "provenance": origin, "uncalibrated": how, **fields}
 
 
 def _fits(rows: Any, shape: dict[str, int], is_text: bool) -> bool:
