@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ __all__ = ["check_swc", "hoc_name", "python_name"]
 
 _HOC_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _HOC_TEMPLATE = re.compile(r"\bbegintemplate\s+(\w+)(.*?)\bendtemplate\b", re.DOTALL)
+_HOC_LOAD = re.compile(
+    r"\b(?:load_file|xopen)\s*\(\s*(?:\d+\s*,\s*)?(?:\"(?P<name>[^\"]*)\"\s*\)|[^\")])"
+)
 _HOC_INIT = re.compile(r"\bproc\s+init\s*\(\s*\)(.*?)(?=\b(?:proc|func|obfunc)\b|$)", re.DOTALL)
 
 
@@ -56,9 +60,7 @@ def hoc_name(file: Path, name: str | None, arguments: Any) -> str | None:
             f"{option('cell_args')} = {arguments} for {file}: a hoc template takes its "
             "arguments in order; give a list"
         )
-    text = _HOC_COMMENT.sub("", file.read_text(encoding="latin1"))
-    templates = {str(found[1]): str(found[2]) for found in _HOC_TEMPLATE.finditer(text)}
-    elsewhere = re.search(r"\b(load_file|xopen)\b", text) is not None
+    templates, elsewhere = _hoc_templates(file)
     if name is None and not templates and not elsewhere:
         return None  # sections at the top level
     if name is None:
@@ -71,6 +73,38 @@ def hoc_name(file: Path, name: str | None, arguments: Any) -> str | None:
             f"{closest(name, templates)}"
         )
     return name
+
+
+def _hoc_templates(file: Path) -> tuple[dict[str, str], bool]:
+    """Return the templates of a file and of those that it loads; whether one was not found."""
+    templates: dict[str, str] = {}
+    missing, waiting, seen = False, [file], {file.resolve()}
+    while waiting:
+        here = waiting.pop()
+        text = _HOC_COMMENT.sub("", here.read_text(encoding="latin1"))
+        templates |= {str(found[1]): str(found[2]) for found in _HOC_TEMPLATE.finditer(text)}
+        for load in _HOC_LOAD.finditer(text):
+            name = load["name"]
+            if name is None:  # computed as it runs
+                missing = True
+                continue
+            places = [folder / name for folder in (here.parent, file.parent)]
+            found = next((place for place in places if place.is_file()), None)
+            if found is None:
+                missing = missing or not _is_of_neuron(name)
+            elif found.resolve() not in seen:
+                seen.add(found.resolve())
+                waiting.append(found)
+    return templates, missing
+
+
+def _is_of_neuron(name: str) -> bool:
+    """Whether a file is one of NEURON's own hoc library, such as stdrun.hoc."""
+    package = find_spec("neuron")
+    if package is None or package.origin is None:
+        return False
+    library = Path(package.origin).parent / ".data" / "share" / "nrn" / "lib" / "hoc"
+    return (library / name).is_file()
 
 
 def _count_hoc_arguments(file: Path, name: str, body: str, given: int) -> None:

@@ -136,10 +136,12 @@ def planned(
 
 def _label(cell: CellFile) -> str:
     label = label_of(cell.label)
+    if label[:1].isdigit():
+        label = f"cell_{label}"
     if not label.isidentifier():
         raise ConfigError(
-            f"the label {cell.label!r} of {cell.path} must have letters, digits and _, and must "
-            "not begin with a digit; rename the file"
+            f"the label {cell.label!r} of {cell.path} must have letters, digits and _; rename the "
+            "file"
         )
     return label
 
