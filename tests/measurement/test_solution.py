@@ -16,6 +16,7 @@ from wscale.measurement.solution import MAX_WEIGHT_uS, Solution, percent
 
 GRID = (1e-4, 2e-4, 4e-4, 8e-4)  # uS
 SOUND = {"ok", "inexact"}
+WITHOUT_A_WEIGHT = {"unreachable", "implausible", "not_monotone"}
 
 
 def linear(weight):
@@ -144,14 +145,14 @@ WITHOUT = {
     ),
     "more than the largest plausible": (
         Cell(linear), 500.0, "implausible", 3, 100.0,
-        "^0.1 uS, the largest that is plausible, gives 100 mV",
+        "^0.1 uS gives 100 mV, and more is not plausible",
     ),
     "above, into spikes": (
         Cell(linear, above(1e-3, "spike")), 5.0, "above_grid", 1, 0.8, "gives a spike",
     ),
     "saturating below the target": (
         Cell(saturating(0.4)), 0.5, "unreachable", 3, saturating(0.4)(0.1),
-        "^the response saturates at 0.3984 mV .0.1 uS.",
+        "^the response saturates at about 0.4 mV .0.1 uS gives 0.3984 mV.",
     ),
     "no longer rising": (
         Cell(lambda w: min(linear(w), 0.3)), 0.5, "unreachable", 0, 0.3, "stops rising at 0.3 mV",
@@ -178,7 +179,7 @@ WITHOUT = {
     },
     "IPSP that saturates": (
         Cell(lambda w: -saturating(0.4)(w)), -0.5, "unreachable", 3, -saturating(0.4)(0.1),
-        "saturates at -0.3984 mV",
+        "saturates at about -0.4 mV",
     ),
     "IPSP below the grid": (
         Cell(lambda w: -linear(w)), -0.05, "below_grid", 0, -0.8, "already gives -0.1 mV",
@@ -278,7 +279,7 @@ tolerances = st.sampled_from([1e-1, 1e-3, 1e-6])
 def test_weight_is_never_extrapolated_and_meets_the_target(problem, tolerance, rule):
     cell, grid, target = problem
     solution = cell.solve(target, rule, tolerance, grid)
-    assert solution.status in SOUND | {"unreachable", "above_grid", "below_grid", "not_monotone"}
+    assert solution.status in {*SOUND, "above_grid", "below_grid", *WITHOUT_A_WEIGHT}
     if solution.status == "ok":
         assert grid[0] * (1 - 1e-12) <= solution.weight_uS <= grid[-1] * (1 + 1e-12)
         assert abs(solution.residual) <= tolerance
@@ -392,10 +393,10 @@ def test_no_weight_is_tried_that_no_synapse_can_have():
         solution = find_weight(cell.respond, 0.5, guess)
         assert (solution.status, max(cell.asked)) == ("implausible", 0.1)
         assert solution.trials == trials
-        assert "0.1 uS, the largest that is plausible, gives 1e-13 mV" in solution.reason
+        assert "0.1 uS gives 1e-13 mV, and more is not plausible" in solution.reason
     solution = find_weight(cell.respond, 0.5, 1e-3, max_weight=50.0)
     assert max(cell.asked) == 50.0
-    assert "50 uS, the largest" in solution.reason
+    assert "50 uS gives" in solution.reason
 
 
 # ---------------------------------------------------------------------- beyond the grid
@@ -406,7 +407,7 @@ def test_extended_the_search_goes_on_where_the_grid_ends(sign):
     cell = Cell(lambda w: sign * saturating(5.0)(w))
     responses = [cell.respond(w) for w in GRID]
     cell.asked.clear()
-    solution = solve_on_grid(GRID, responses, sign * 2.0, cell.respond, extend=True)
+    solution = solve_on_grid(GRID, responses, sign * 4.0, cell.respond, extend=True)
     assert (solution.status, solution.trials) == ("ok", len(cell.asked))
     assert min(cell.asked) > GRID[-1]
     assert abs(solution.residual) <= 1e-3
@@ -432,9 +433,7 @@ def test_a_weight_of_the_grid_may_be_more_than_is_plausible():
     assert "0.00055 uS would do; more than 0.0004 uS is not plausible" in solution.reason
 
 
-@given(
-    gain=st.floats(1.0, 1e6), share=st.floats(0.1, 1.0), guess=st.floats(1e-6, 1.0)
-)
+@given(gain=st.floats(1.0, 1e6), share=st.floats(0.1, 1.0), guess=st.floats(1e-6, 1.0))
 def test_out_of_reach_is_decided_in_four_trials(gain, share, guess):
     """A conductance synapse whose response at the largest weight is below the target."""
     cell = Cell(lambda w: gain * w / (1 + gain * w / share))

@@ -20,11 +20,18 @@ from wscale.model.model import Model
 from wscale.model.sites import Site
 from wscale.tables.weightnorm import WeightNormTable, read_out_index, read_out_loc
 
-MODEL = Model(
-    "PV",
-    {"cellParams": {"PV": {"secs": {"soma": {}, "dend": {"geom": {"nseg": 3}}, "axon": {}}}}},
-    {},
-)
+
+def model_of(secs):
+    """Return a model of some sections with one synapse, as far as tables need it."""
+    net = {
+        "cellParams": {"PV": {"secs": secs}},
+        "stimTargetParams": {"NetStim1->PV": {"source": "NetStim1", "synMech": "exc"}},
+        "synMechParams": {"exc": {"mod": "Exp2Syn"}},
+    }
+    return Model("PV", net, {})
+
+
+MODEL = model_of({"soma": {}, "dend": {"geom": {"nseg": 3}}, "axon": {}})
 SOMA = Solution("ok", 0.5, 1e-4, 0.5001, 0.9, "", 1)
 DEND = Solution("ok", 0.5, 3e-4, 0.4999, 0.8, "", 2)
 UNREACHABLE = Solution("unreachable", 0.5, None, None, 0.3, "it saturates", 3)
@@ -397,11 +404,10 @@ def test_own_file_with_nan_does_not_reach_netpyne(read, table):
 @st.composite
 def whole_tables(draw):
     """Any table that a search can make: by section and segment, a solution or none."""
-    nsegs = draw(
-        st.dictionaries(
-            st.sampled_from(["soma", "dend", "apic[0]", "b c"]), st.integers(1, 4)
-        ).filter(bool)
-    )
+    nsegs = {
+        "soma": draw(st.integers(1, 4)),
+        **draw(st.dictionaries(st.sampled_from(["dend", "apic[0]", "b c"]), st.integers(1, 4))),
+    }
     sections = {sec: {"geom": {"nseg": nseg}} for sec, nseg in nsegs.items()}
     number = st.floats(-1e6, 1e6)
     found = []
@@ -413,9 +419,7 @@ def whole_tables(draw):
             solution = Solution(status, 0.5, weight, epsp, draw(number), draw(st.text()), 1)
             found.append((site(sec, segment, nseg), solution))
     kept = draw(st.lists(st.sampled_from(found), min_size=1, unique_by=lambda pair: pair[0]))
-    return WeightNormTable.from_solutions(
-        Model("PV", {"cellParams": {"PV": {"secs": sections}}}, {}), kept
-    )
+    return WeightNormTable.from_solutions(model_of(sections), kept)
 
 
 @settings(deadline=None)

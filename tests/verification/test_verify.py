@@ -79,9 +79,10 @@ def test_a_table_that_does_not_fit_the_cell(m1, finer):
         verify([(m1["PV_simple"][0], finer[1])])
 
 
-def test_an_entry_that_netpyne_would_clip_is_an_error(m1):
+def test_an_entry_that_netpyne_clips_is_measured_as_it_is_loaded(m1):
     model, table = m1["PV_simple"]
     values = {"soma": [table.weight_norm["soma"][0]], "dend": [1e4]}
     given = WeightNormTable("PV_simple", values, {"soma": ["given"], "dend": ["given"]})
-    with pytest.raises(TableError, match=r"did not load.*clipped"):
-        verify([(model, given)], n_jobs=2)
+    [check] = verify([(model, given)], n_jobs=2)
+    assert list(check.frame["clipped"]) == [False, True]
+    assert list(check.frame["met"]) == [True, False]

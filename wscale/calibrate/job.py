@@ -20,7 +20,7 @@ from wscale.parallel.chains import Backend
 from wscale.parallel.pool import backend_for
 from wscale.results.journal import Journals
 from wscale.search.grid import GridResult, SiteResult, plan_grid
-from wscale.search.search import Search, run
+from wscale.search.search import Search, in_units, run
 from wscale.search.stand_ins import measure_stand_ins
 from wscale.search.targeted import SolvedSite, SolveResult, plan_solve
 from wscale.search.traced import Profile, identity, plan_profile
@@ -223,6 +223,13 @@ class _Job:
         for _, search in searches:
             for cell in search.cells:
                 self.journals.check(cell.model.label, search.identity(cell))
+        searches = [(own, in_units(search, self.workers)) for own, search in searches]
+        for cell in (cell for _, search in searches for cell in search.cells):
+            unit = cell.model.weight_unit
+            if unit.name != "uS" or cell.model.stated_unit is None:
+                self.listener.notice(
+                    f"{cell.model.label}: the table's weights are {unit.words} ({unit.source})"
+                )
 
         results: list[GridResult | SolveResult] = []
         verifications: dict[str, Verification] = {}

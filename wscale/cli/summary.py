@@ -35,13 +35,14 @@ def print_summary(
         summary.add_column("network")
     for result in results:
         table = result.table()
-        values = [value for _, _, value, _ in table.entries() if value is not None]
+        nS = 1e3 * table.weight_unit.uS
+        values = [nS * value for _, _, value, _ in table.entries() if value is not None]
         residuals = [abs(r) for row in table.residual.values() for r in row if r is not None]
         row = [
             result.model.label,
             str(result.trials),
             ", ".join(f"{count} {status}" for status, count in table.counts.items()),
-            f"{1e3 * min(values):.4g}-{1e3 * max(values):.4g}" if values else "none",
+            f"{min(values):.4g}-{max(values):.4g}" if values else "none",
             f"{max(residuals):.1e}" if residuals else "",
         ]
         if verifications:

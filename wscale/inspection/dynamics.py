@@ -87,7 +87,8 @@ def measure_dynamics(model: Model, protocol: Protocol) -> tuple[Dynamics, Membra
 def _trials(model: Model, protocol: Protocol) -> tuple[float, float, bool]:
     """Return drift, mV, the time of a trial, s, and whether the settled state was kept."""
     sites = list_sites(model)
-    weight_uS = float(model.stim_target.get("weight", 5e-4))
+    own = model.stim_target.get("weight")
+    weight_uS = 5e-4 if own is None else float(own) * model.weight_unit.uS
     chosen = dict.fromkeys((sites[0], sites[len(sites) // 2], sites[-1]))
     times_s = []
     with Rig(model, sites, protocol) as rig:

@@ -67,7 +67,7 @@ def _run(h: Any, sim: Any, model: Model, protocol: Protocol, still: bool) -> Mem
     """
     from netpyne import specs
 
-    net, cfg = copy.deepcopy(model.net), copy.deepcopy(model.cfg)
+    net, cfg = model.netpyne_net(), copy.deepcopy(model.cfg)
     net["stimSourceParams"][STIM]["number"] = 0
     clamp_off = {"type": "IClamp", "del": 1e9, "dur": _PULSE_ms, "amp": 0.0}
     net["stimSourceParams"][_CLAMP] = clamp_off

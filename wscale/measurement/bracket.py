@@ -10,6 +10,7 @@ from wscale.measurement.solution import (
     MAX_WEIGHT_uS,
     Solution,
     SolutionStatus,
+    in_uS,
     no_response,
     percent,
 )
@@ -19,9 +20,8 @@ __all__ = ["find_weight", "too_weak"]
 _MOST_TRIALS = 24
 # So many responses in a row below the target: then the largest weight is tried
 _MOST_BELOW = 3
-# A weight larger by this factor at least ...
+# What the response saturates at is told from weights that are this many times apart
 _TENFOLD, _SEVERAL = 10.0, 5.0
-_SATURATED = 0.01  # ... that adds less than this share says that no weight helps
 
 
 def find_weight(
@@ -32,6 +32,7 @@ def find_weight(
     max_weight: float = MAX_WEIGHT_uS,
     *,
     measured: Sequence[tuple[float, float]] = (),
+    amount: Callable[[float], str] = in_uS,
 ) -> Solution:
     """Find the weight that gives the target at one site, by bracketing.
 
@@ -51,6 +52,8 @@ def find_weight(
         The largest weight that is tried, uS.
     measured : sequence of (float, float)
         Ascending weights, uS, and their responses, mV, that are known to be below the target.
+    amount : callable
+        Writes a weight, uS, for the reason.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def find_weight(
     >>> solution.status, round(solution.weight_uS, 6), solution.trials
     ('ok', 0.000556, 3)
     >>> find_weight(cell, 4.9, guess_uS=1e-3).reason
-    '0.1 uS, the largest that is plausible, gives 4.762 mV'
+    '0.1 uS gives 4.762 mV, and more is not plausible'
     """
     sign = 1.0 if target_mV > 0 else -1.0
     goal = sign * target_mV
@@ -97,7 +100,7 @@ def find_weight(
         response = respond(weight)
         size = None if response.epsp_mV is None else sign * response.epsp_mV
         if response.status in ("drift", "failed") or (size is None):
-            return outcome(response.status, f"at {weight:g} uS: {response.reason}", trials)
+            return outcome(response.status, f"at {amount(weight)}: {response.reason}", trials)
         if response.ok:
             largest = size if largest is None else max(largest, size)
             points.append((weight, size))
@@ -113,28 +116,33 @@ def find_weight(
             if trials < _MOST_BELOW + 1 and not _comparable(points, max_weight):
                 below, weight = points[-1], max_weight / _TENFOLD
                 continue
-            return outcome(*too_weak(points, sign), trials)
+            return outcome(*too_weak(points, target_mV, amount), trials)
         below = _below(points, goal, above)
         if above is not None and above[0] / max(below[0], 1e-300) < 1.0 + tolerance:
             if blocked is None:
-                return outcome("not_monotone", _jump(below, above, sign), trials)
-            reason = f"beyond {below[0]:g} uS ({sign * below[1]:.4g} mV): {blocked.reason}"
+                return outcome("not_monotone", _jump(below, above, sign, amount), trials)
+            reason = f"beyond {amount(below[0])} ({sign * below[1]:.4g} mV): {blocked.reason}"
             return outcome(blocked.status, reason, trials)
         tried = len(points) - len(measured)
         weight = _next_weight(points, below, above, goal, max_weight)
         if above is None and tried >= _MOST_BELOW:
             weight = max_weight
     if blocked is not None and below[0] == 0.0:
-        return outcome(blocked.status, f"down to {weight:g} uS: {blocked.reason}", trials)
+        return outcome(blocked.status, f"down to {amount(weight)}: {blocked.reason}", trials)
     return outcome(
         "inexact", f"not within {percent(tolerance)} after {_MOST_TRIALS} trials", trials
     )
 
 
-def _jump(below: tuple[float, float], above: tuple[float, float | None], sign: float) -> str:
+def _jump(
+    below: tuple[float, float],
+    above: tuple[float, float | None],
+    sign: float,
+    amount: Callable[[float], str],
+) -> str:
     return (
         f"the response jumps from {sign * below[1]:.4g} to {sign * (above[1] or 0.0):.4g} mV at "
-        f"{below[0]:g} uS"
+        f"{amount(below[0])}"
     )
 
 
@@ -153,16 +161,31 @@ def _comparable(points: Sequence[tuple[float, float]], weight: float) -> bool:
     )
 
 
-def too_weak(points: Sequence[tuple[float, float]], sign: float) -> tuple[SolutionStatus, str]:
-    """Return status and reason where the largest weight stays below the target."""
+def too_weak(
+    points: Sequence[tuple[float, float]], target_mV: float, amount: Callable[[float], str] = in_uS
+) -> tuple[SolutionStatus, str]:
+    """Return status and reason where the largest weight stays below the target.
+
+    Out of reach of any weight is what the relation of a conductance synapse in a passive cell,
+    through two points that are far apart, does not reach.
+    """
+    sign = 1.0 if target_mV > 0 else -1.0
     weight, size = max(points)
+    gives = f"{amount(weight)} gives {sign * size:.4g} mV"
     before = max((point for point in points if point[0] <= weight / _SEVERAL), default=None)
-    if before is not None and size - before[1] < _SATURATED * size:
-        return "unreachable", f"the response saturates at {sign * size:.4g} mV ({weight:g} uS)"
-    return (
-        "implausible",
-        f"{weight:g} uS, the largest that is plausible, gives {sign * size:.4g} mV",
-    )
+    most = None if before is None else _saturation(before, (weight, size))
+    if most is not None and most < abs(target_mV):
+        return "unreachable", f"the response saturates at about {sign * most:.2g} mV ({gives})"
+    return "implausible", f"{gives}, and more is not plausible"
+
+
+def _saturation(one: tuple[float, float], other: tuple[float, float]) -> float | None:
+    """Return what ``a w / (1 + b w)`` through two points tends to; None if it does not saturate."""
+    (w0, e0), (w1, e1) = one, other
+    if e1 <= e0 or e0 <= 0:
+        return e1 if e0 > 0 else None
+    b = (e1 / w1 - e0 / w0) / (e0 - e1)
+    return e1 * (1.0 + b * w1) / (b * w1) if b > 0 else None
 
 
 def _next_weight(

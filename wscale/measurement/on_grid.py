@@ -14,6 +14,7 @@ from wscale.measurement.solution import (
     MAX_WEIGHT_uS,
     Solution,
     SolutionStatus,
+    in_uS,
     no_response,
     percent,
 )
@@ -67,6 +68,7 @@ def solve_on_grid(
     *,
     max_weight: float = MAX_WEIGHT_uS,
     extend: bool = False,
+    amount: Callable[[float], str] = in_uS,
 ) -> Solution:
     """Find the weight for the target from measured grid points, and simulate at it.
 
@@ -95,6 +97,8 @@ def solve_on_grid(
         and a larger one on the grid is not ok.
     extend : bool
         Whether to go on where the grid ends below the target.
+    amount : callable
+        Writes a weight, uS, for the reason.
 
     Returns
     -------
@@ -131,7 +135,7 @@ def solve_on_grid(
     if goal < run[0][1]:
         return outcome(
             "below_grid",
-            f"the smallest weight, {run[0][0]:g} uS, already gives {sign * run[0][1]:.4g} mV; "
+            f"the smallest weight, {amount(run[0][0])}, already gives {sign * run[0][1]:.4g} mV; "
             "add smaller weights",
         )
     if goal > run[-1][1]:
@@ -139,23 +143,29 @@ def solve_on_grid(
             if extend and run[-1][0] < max_weight:
                 measured = [(weight, sign * size) for weight, size in run[-2:]]
                 return find_weight(
-                    respond, target_mV, None, tolerance, max_weight, measured=measured
+                    respond,
+                    target_mV,
+                    None,
+                    tolerance,
+                    max_weight,
+                    measured=measured,
+                    amount=amount,
                 )
-            return _beyond_grid(run, goal, sign, respond, outcome, max_weight)
+            return _beyond_grid(run, goal, sign, respond, outcome, max_weight, amount)
         if stopped_by.ok:
-            turn = f"the response stops rising at {sign * run[-1][1]:.4g} mV ({run[-1][0]:g} uS)"
+            turn = f"the response stops rising at {sign * run[-1][1]:.4g} mV ({amount(run[-1][0])})"
             if largest is not None and largest >= goal:
                 return outcome("not_monotone", f"{turn} before it passes the target")
             return outcome("unreachable", turn)
         return outcome(
             stopped_by.status,
-            f"beyond {run[-1][0]:g} uS ({sign * run[-1][1]:.4g} mV): {stopped_by.reason}",
+            f"beyond {amount(run[-1][0])} ({sign * run[-1][1]:.4g} mV): {stopped_by.reason}",
         )
-    solution = _refine(run, goal, sign, respond, interpolation, tolerance, largest)
+    solution = _refine(run, goal, sign, respond, interpolation, tolerance, largest, amount)
     solved_uS = solution.weight_uS
     if solution.status != "ok" or solved_uS is None or solved_uS <= max_weight:
         return solution
-    reason = f"{solved_uS:g} uS would do; more than {max_weight:g} uS is not plausible"
+    reason = f"{amount(solved_uS)} would do; more than {amount(max_weight)} is not plausible"
     return replace(solution, status="implausible", reason=reason)
 
 
@@ -166,13 +176,14 @@ def _beyond_grid(
     respond: Callable[[float], Response],
     outcome: Callable[..., Solution],
     max_weight: float,
+    amount: Callable[[float], str],
 ) -> Solution:
     """Tell a grid that ends too early from a target that no plausible weight reaches."""
     last, best = run[-1]
-    ends = f"the largest weight, {last:g} uS, gives {sign * best:.4g} mV"
+    ends = f"the largest weight, {amount(last)}, gives {sign * best:.4g} mV"
+    points, target_mV = list(run), sign * goal
     if last >= max_weight:
-        return outcome("implausible", f"{ends}; more than {max_weight:g} uS is not plausible")
-    points = list(run)
+        return outcome(*too_weak(points, target_mV, amount))
     larger = [factor * last for factor in _BEYOND if factor * last < max_weight]
     for trials, weight in enumerate([*larger, max_weight], start=1):
         response = respond(weight)
@@ -182,17 +193,19 @@ def _beyond_grid(
             best = max(best, size)
         elif response.status != "spike":
             return outcome(
-                response.status, f"beyond {last:g} uS, at {weight:g} uS: {response.reason}", trials
+                response.status,
+                f"beyond {amount(last)}, at {amount(weight)}: {response.reason}",
+                trials,
             )
         if best >= goal or response.status == "spike":
             gives = "a spike" if response.status == "spike" else f"{sign * best:.4g} mV"
             return outcome(
                 "above_grid",
-                f"{ends}, and {weight:g} uS gives {gives}; add larger weights",
+                f"{ends}, and {amount(weight)} gives {gives}; add larger weights",
                 trials,
                 best,
             )
-    return outcome(*too_weak(points, sign), len(points) - len(run), best)
+    return outcome(*too_weak(points, target_mV, amount), len(points) - len(run), best)
 
 
 def _refine(
@@ -203,6 +216,7 @@ def _refine(
     interpolation: Interpolation,
     tolerance: float,
     largest: float | None,
+    amount: Callable[[float], str],
 ) -> Solution:
     """Interpolate, simulate, and let the simulated point join until the target is met."""
     best = None if largest is None else sign * largest
@@ -214,7 +228,7 @@ def _refine(
         weight = interpolate_weight(weights, sizes, goal, interpolation)
         response = respond(weight)
         if not response.ok or response.epsp_mV is None:
-            reason = f"at the interpolated weight, {weight:g} uS: {response.reason}"
+            reason = f"at the interpolated weight, {amount(weight)}: {response.reason}"
             return Solution(response.status, target_mV, None, None, best, reason, trials)
         solution = Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
         residual = solution.residual or 0.0

@@ -11,6 +11,7 @@ __all__ = [
     "MAX_WEIGHT_uS",
     "Solution",
     "SolutionStatus",
+    "in_uS",
     "no_response",
     "percent",
 ]
@@ -88,6 +89,11 @@ def no_response(response: Response, target_mV: float) -> str:
         f"{text}, {target_mV:g} mV: {response.reason}; is a {'nega' if target_mV > 0 else 'posi'}"
         f"tive target meant (--target {-target_mV:g}), or another reversal potential?"
     )
+
+
+def in_uS(weight_uS: float) -> str:
+    """Return a weight for a message, in uS."""
+    return f"{weight_uS:g} uS"
 
 
 def percent(share: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wscale.mechanisms.nmodl import mechanism_names
 
-__all__ = ["BUILT_IN", "declared_names", "mentioned_names", "needed_files"]
+__all__ = ["BUILT_IN", "declared_names", "declared_weight", "mentioned_names", "needed_files"]
 
 # The mechanisms of NEURON itself; a test compares them with NEURON's own list
 BUILT_IN = frozenset(
@@ -46,6 +46,7 @@ _LINE_COMMENT = re.compile(r"[:?][^\n]*")
 _VERBATIM = re.compile(r"\bVERBATIM\b(.*?)\bENDVERBATIM\b", re.DOTALL)
 _C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _INCLUDE = re.compile(r"\binclude\s*[\"<]([^\"<>\n]+)[\">]", re.IGNORECASE)
+_NET_RECEIVE = re.compile(r"\bNET_RECEIVE\s*\(\s*\w+\s*\(([^()]*)\)")
 _NEURON = re.compile(r"\bNEURON\s*\{([^}]*)\}")
 _ION = re.compile(r"\bUSEION\s+(\w+)(.*?)(?=\bUSEION\b|$)", re.DOTALL)
 _EXTERNAL = re.compile(r"\bEXTERNAL\s+(\w+(?:\s*,\s*\w+)*)")
@@ -85,6 +86,23 @@ def declared_names(sources: Mapping[str, bytes]) -> frozenset[str]:
     found = _read(sources).values()
     names = {name for data in sources.values() for name in mechanism_names(data)}
     return frozenset(names | {f"{ion}_ion" for file in found for ion in file.ions})
+
+
+def declared_weight(sources: Mapping[str, bytes], mechanism: str) -> str:
+    """Return the unit of the weight that a mechanism's NET_RECEIVE declares; empty if none.
+
+    Examples
+    --------
+    >>> file = b"NEURON { POINT_PROCESS syn } NET_RECEIVE (w (uS)) { g = g + w }"
+    >>> declared_weight({"syn.mod": file}, "syn")
+    'uS'
+    """
+    for data in sources.values():
+        if mechanism in mechanism_names(data):
+            text = _COMMENT_BLOCK.sub("", data.decode("latin-1"))
+            found = _NET_RECEIVE.search(_LINE_COMMENT.sub("", _VERBATIM.sub("", text)))
+            return found[1].strip() if found else ""
+    return ""
 
 
 def needed_files(sources: Mapping[str, bytes], needs: Iterable[str]) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from wscale._util.plain import is_number, short
 from wscale.errors import ConfigError, ModelError, closest, option
 from wscale.measurement.epsp import Protocol
 from wscale.model.description import STIM, ModelDescription
+from wscale.model.weight_unit import KEY, check_unit
 
 __all__ = [
     "NETPYNE_KEYS",
@@ -180,6 +181,8 @@ def _check_target(model: ModelDescription) -> None:
                 f"synMechParams[{label!r}]: mod = {known[label].get('mod')!r} must name its point "
                 "process, such as Exp2Syn"
             )
+        if KEY in known[label]:
+            check_unit(f"synMechParams[{label!r}]", known[label][KEY])
         for key, value in known[label].items():
             if key not in NETPYNE_KEYS and not (is_number(value) or isinstance(value, str)):
                 raise ModelError(

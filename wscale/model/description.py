@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from wscale._util.text import kinds
 from wscale.errors import ModelError, option
 from wscale.mechanisms.library import mechanisms_hash
+from wscale.model.weight_unit import KEY, WeightUnit, stated_unit
 
 __all__ = ["ALL", "STIM", "ModelDescription", "soma_of"]
 
@@ -47,6 +49,7 @@ class ModelDescription:
     group: str = ""
     searched: tuple[str, ...] = ()
     needs: tuple[str, ...] | None = field(default=None, compare=False)
+    measured_unit: WeightUnit | None = field(default=None, compare=False)
 
     @property
     def loaded(self) -> tuple[str, ...] | None:
@@ -92,6 +95,24 @@ class ModelDescription:
         """Labels of the synMechs that NetStim1 activates together."""
         labels = self.stim_target.get("synMech")
         return labels if isinstance(labels, list) else [str(labels)]
+
+    @cached_property
+    def stated_unit(self) -> WeightUnit | None:
+        """The unit of the weight, as settings or NMODL files state it; None: neither does."""
+        entries = {label: self.net["synMechParams"][label] for label in self.syn_mechs}
+        return stated_unit(entries, self.mod)
+
+    @cached_property
+    def weight_unit(self) -> WeightUnit:
+        """The unit of the weight: as stated, else as measured, else uS."""
+        return self.stated_unit or self.measured_unit or WeightUnit()
+
+    def netpyne_net(self) -> dict[str, Any]:
+        """Return a copy of ``net`` with nothing in it that NetPyNE does not know."""
+        net = deepcopy(self.net)
+        for entry in net["synMechParams"].values():
+            entry.pop(KEY, None)
+        return net
 
     @property
     def onset_ms(self) -> float:

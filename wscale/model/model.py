@@ -50,6 +50,9 @@ class Model(ModelDescription):
     needs : tuple of str or None
         Which mechanisms of ``mod`` are compiled and loaded; None: all that compile. It does not
         belong to the content. See :func:`wscale.model.needs.share_mechanisms`.
+    measured_unit : WeightUnit or None
+        The unit of the weight where neither settings nor NMODL files state it, see
+        :mod:`wscale.simulation.weight_scale`.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from wscale._util.plain import is_number
 from wscale._util.text import kinds
 from wscale.errors import option
 from wscale.model.description import ModelDescription
+from wscale.model.weight_unit import KEY, stated_unit
 
 __all__ = ["model_notices", "unused_globals"]
 
@@ -36,6 +37,7 @@ def model_notices(model: ModelDescription) -> list[str]:
         *_network_scales(model),
         *_clamps(model),
         *_random_parameters(model),
+        *_other_unit(model),
     ]
 
 
@@ -108,6 +110,19 @@ def _random_parameters(model: ModelDescription) -> list[str]:
         f"{model.cell}: parameters are drawn at random ({', '.join(drawn)}): the table is that of "
         "one draw, by cfg.seeds; other cells of the network have other parameters"
     ]
+
+
+def _other_unit(model: ModelDescription) -> list[str]:
+    notices = []
+    for label in model.syn_mechs:
+        entry = model.net["synMechParams"][label]
+        declared = stated_unit({label: {"mod": entry["mod"]}}, model.mod)
+        if KEY in entry and declared is not None and declared.name != entry[KEY]:
+            notices.append(
+                f"{model.cell}: {KEY} = {entry[KEY]} of synMech {label!r} is taken, though "
+                f"{declared.source} declares {declared.name}"
+            )
+    return notices
 
 
 def _texts(value: Any) -> Iterator[str]:

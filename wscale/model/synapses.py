@@ -15,6 +15,7 @@ from wscale._util.json_files import read_json
 from wscale._util.plain import is_number, short
 from wscale.errors import ConfigError, closest
 from wscale.model.model import Model
+from wscale.model.weight_unit import KEY, check_unit
 
 __all__ = ["SynapseGroup", "parse_synmechs", "read_groups", "with_synapses"]
 
@@ -69,6 +70,9 @@ class SynapseGroup:
                     "such as Exp2Syn"
                 )
             for key, value in (entry or {}).items():
+                if key == KEY:
+                    check_unit(f"synMech {label!r}", value)
+                    continue
                 what = f"synMech {label!r}: {key}"
                 if isinstance(value, str) and key != "mod":  # NetPyNE evaluates it
                     check_formula(what, value, error=ConfigError)
@@ -126,8 +130,11 @@ def parse_synmechs(texts: Iterable[str]) -> dict[str, dict[str, Any] | None]:
         if name in found:
             raise ConfigError(f"synMech {name!r} is given twice; name each once")
         try:
-            values = {key.strip(): float(value) for key, value in pairs}
-            if not all(map(is_number, values.values())):
+            values = {
+                key.strip(): value.strip() if key.strip() == KEY else float(value)
+                for key, value in pairs
+            }
+            if not all(is_number(value) or key == KEY for key, value in values.items()):
                 raise ValueError(values)
         except ValueError:
             raise ConfigError(

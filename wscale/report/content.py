@@ -252,6 +252,7 @@ def _row(
         return values[sec][segment] if sec in values else otherwise
 
     weight_norm, target = entry(table.weight_norm), entry(table.target_mV)
+    nS = 1e3 * table.weight_unit.uS
     distance = results.shape.distance_um(sec, segment)
     measured = network.get(place)
     if measured is not None and not isfinite(measured):
@@ -262,8 +263,8 @@ def _row(
         segment,
         locs.get(place, _loc(len(table.status[sec]), segment, status, settings)),
         distance if isfinite(distance) else None,
-        None if weight_norm is None else 1e3 * weight_norm,
-        None if weight_norm is None or target is None else 1e3 * weight_norm * abs(target),
+        None if weight_norm is None else nS * weight_norm,
+        None if weight_norm is None or target is None else nS * weight_norm * abs(target),
         target,
         entry(table.epsp_mV),
         entry(table.largest_epsp_mV),

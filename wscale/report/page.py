@@ -66,7 +66,7 @@ class File:
 
 
 _FILES = {
-    "weightNorm_pkl": "table for NetPyNE: {section: [float, ...]}, uS/mV",
+    "weightNorm_pkl": "table for NetPyNE: {section: [float, ...]}, weights per mV",
     "weightNorm_json": "the table with status, residual and measured response of every entry",
     "grid": "every grid point: weight, response, times, loss, status",
     "verification": "what a NetPyNE network that loads the table gives, segment by segment",

@@ -299,6 +299,7 @@ def _search_site(
         setting.tolerance,
         max_weight=setting.max_weight,
         extend=setting.extend,
+        amount=cell.model.weight_unit.amount,
     )
     seconds = time.perf_counter() - start
     return SiteResult(cell.model.cell, index, site, weights, tuple(responses), solution, seconds)

@@ -18,14 +18,26 @@ from wscale.model.model import Model
 from wscale.model.needs import share_mechanisms
 from wscale.model.sites import Locations, list_sites, number_of_segments
 from wscale.model.targets import Targets
+from wscale.model.weight_unit import WeightUnit
 from wscale.parallel.chains import Backend, Chain
 from wscale.parallel.pool import LocalBackend, backend_for
 from wscale.results.journal import Journal, Journals
 from wscale.search.cell import SearchCell, SiteWork
 from wscale.search.identity import run_identity
 from wscale.simulation.rig import preflight
+from wscale.simulation.weight_scale import measure_unit
 
-__all__ = ["Groups", "Search", "SearchCell", "check_in_workers", "one_by_one", "plan_cells", "run"]
+__all__ = [
+    "Groups",
+    "Search",
+    "SearchCell",
+    "check_in_workers",
+    "in_units",
+    "one_by_one",
+    "plan_cells",
+    "run",
+    "with_units",
+]
 
 # A further worker joins a cell if this many trials times segments are left for it
 _WORTH = 2000
@@ -138,6 +150,28 @@ def check_in_workers(models: Sequence[Model], backend: Backend) -> None:
             raise problem
 
 
+def with_units(models: Sequence[Model], backend: Backend) -> list[Model]:
+    """Return models that know the unit of their weight, measured where nothing states it."""
+    unknown = [m for m in models if m.stated_unit is None and m.measured_unit is None]
+    if not unknown:
+        return list(models)
+    shared = share_mechanisms(unknown, compile_now=isinstance(backend, LocalBackend))
+    found = dict(zip(map(id, unknown), backend.map(measure_unit, shared), strict=True))
+    return [
+        replace(model, measured_unit=found[id(model)] or WeightUnit(source="not measured"))
+        if id(model) in found
+        else model
+        for model in models
+    ]
+
+
+def in_units(search: Search[Part, Result], backend: Backend) -> Search[Part, Result]:
+    """Return a search whose models know the unit of their weight."""
+    models = with_units([cell.model for cell in search.cells], backend)
+    cells = (replace(cell, model=model) for cell, model in zip(search.cells, models, strict=True))
+    return replace(search, cells=tuple(cells))
+
+
 def one_by_one(cell: SearchCell) -> list[tuple[int, ...]]:
     """Return chains of one site each: none needs another's outcome."""
     return [(index,) for index in range(len(cell.sites))]
@@ -170,6 +204,7 @@ def run(
     list
         One result per cell, in their order.
     """
+    search = in_units(search, backend)
     with ExitStack() as stack:
         kept: list[Journal[Part]] = []
         if journals is not None:

@@ -49,7 +49,8 @@ def measure_stand_ins(
         for index, site in enumerate(cell.sites):
             value = stand_in[site.sec][site.segment]
             if value and (site.sec, site.segment) not in seen:
-                found.append((index, value * abs(cell.targets_mV[index])))
+                unit_uS = result.model.weight_unit.uS
+                found.append((index, value * unit_uS * abs(cell.targets_mV[index])))
             seen.add((site.sec, site.segment))
         given[cell.model.label] = found
     chosen = [cell for cell in cells if given[cell.model.label]]

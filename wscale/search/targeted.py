@@ -230,6 +230,7 @@ def _solve_site(
         _guess_uS(site, target_mV, before, linear, setting.max_weight),
         setting.tolerance,
         setting.max_weight,
+        amount=cell.model.weight_unit.amount,
     )
     return SolvedSite(cell.model.cell, index, site, solution, time.perf_counter() - start)
 

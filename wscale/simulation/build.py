@@ -10,6 +10,7 @@ from wscale.errors import ModelError
 from wscale.model.description import STIM
 from wscale.model.model import Model
 from wscale.model.sites import Site
+from wscale.model.weight_unit import KEY
 
 __all__ = ["NetCons", "build_cell", "is_movable"]
 
@@ -40,7 +41,7 @@ def is_movable(model: Model) -> bool:
         return False
     synapses = [model.net["synMechParams"][label] for label in model.syn_mechs]
     texts = [key for syn in synapses for key, value in syn.items() if isinstance(value, str)]
-    return not set(texts) - {"label", "mod"}  # others are functions of the place
+    return not set(texts) - {"label", "mod", KEY}  # others are functions of the place
 
 
 def build_cell(sim: Any, model: Model, places: Mapping[Site | None, tuple[str, float]]) -> NetCons:
@@ -68,7 +69,7 @@ def build_cell(sim: Any, model: Model, places: Mapping[Site | None, tuple[str, f
     """
     from netpyne import specs
 
-    net = copy.deepcopy(model.net)
+    net = model.netpyne_net()
     template = net["stimTargetParams"].pop(model.stim_target_label)
     for number, (sec, loc) in enumerate(places.values()):
         target = {**template, "sec": sec, "loc": loc, "weight": 1.0}

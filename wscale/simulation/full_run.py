@@ -43,9 +43,9 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
     sim, put_back = claim_netpyne(), keep_globals(import_neuron())
     from netpyne import specs
 
-    net, cfg = copy.deepcopy(model.net), copy.deepcopy(model.cfg)
+    net, cfg = model.netpyne_net(), copy.deepcopy(model.cfg)
     net["stimTargetParams"][model.stim_target_label].update(
-        sec=site.sec, loc=site.loc, weight=weight_uS
+        sec=site.sec, loc=site.loc, weight=model.weight_unit.of(weight_uS)
     )
     trace: dict[str, Any] = {"sec": model.soma, "loc": 0.5, "var": "v"}
     cfg.update(analysis={}, recordCells=["all"], recordTraces={"V_soma": trace}, recordTime=True)

@@ -7,6 +7,7 @@ from wscale.mechanisms.loading import available_mechanisms, kind_of, parameters_
 from wscale.model.checks import NETPYNE_KEYS
 from wscale.model.model import Model
 from wscale.model.needs import POINT, SYN_MECH, not_found, users_of
+from wscale.model.weight_unit import KEY
 
 __all__ = ["check_mechanisms"]
 
@@ -50,6 +51,7 @@ def _check_parameters(model: Model) -> None:
     ]
     for label in model.syn_mechs:
         entry = dict(model.net["synMechParams"][label])
+        entry.pop(KEY, None)
         given.append((f"synMech {label}", entry.pop("mod"), entry))
     known: dict[str, frozenset[str]] = {}
     for where, mechanism, values in given:

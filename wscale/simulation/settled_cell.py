@@ -155,7 +155,7 @@ class Preparation:
             return
         # NetCon weights are part of the saved state, so they are set after restoring it
         for netcon, unit_weight in self._netcons[site if not self._movable else None]:
-            netcon.weight[0] = weight_uS * unit_weight
+            netcon.weight[0] = self._model.weight_unit.of(weight_uS) * unit_weight
             netcon.event(self._model.arrival_ms)
 
     def integrate(self, t_ms: float) -> None:
@@ -382,7 +382,7 @@ class Preparation:
             return False
         self._start()
         for netcon, unit_weight in next(iter(self._netcons.values())):
-            netcon.weight[0] = _STRONG_uS * unit_weight
+            netcon.weight[0] = self._model.weight_unit.of(_STRONG_uS) * unit_weight
             netcon.event(self._model.arrival_ms)
         with suppress(RuntimeError):
             self._sim.pc.psolve(self._model.arrival_ms + _DISTURBED_ms)

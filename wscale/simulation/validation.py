@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 from wscale.mechanisms.loading import available_mechanisms
 from wscale.model.model import Model
 from wscale.simulation.session import import_netpyne, quiet
@@ -23,7 +21,7 @@ def validation_messages(model: Model) -> tuple[str, ...]:
     from netpyne import specs
     from netpyne.sim import validator
 
-    net = copy.deepcopy(model.net)
+    net = model.netpyne_net()
     for sec in net["cellParams"][model.cell]["secs"].values():
         if not sec.get("mechs", True):  # "Missing key: <class 'str'>"
             del sec["mechs"]

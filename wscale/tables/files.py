@@ -10,6 +10,7 @@ from wscale._util.json_files import parse_json, read_bytes, user_path
 from wscale._util.pickles import load_plain
 from wscale._util.plain import is_number, to_plain
 from wscale.errors import TableError
+from wscale.model.weight_unit import WeightUnit
 
 __all__ = ["read_table"]
 
@@ -97,7 +98,24 @@ def _own_fields(file: Path, data: dict[str, Any]) -> dict[str, Any]:
     how = data.get("uncalibrated", "cap")
     if how not in ("nearest", "cap", "zero", "refuse"):
         raise TableError(f"{file}: 'uncalibrated' = {how!r} is unknown; make the table again")
-    return {"cell": data["cell"], "provenance": origin, "uncalibrated": how, **fields}
+    return {
+        "cell": data["cell"],
+        "provenance": origin,
+        "uncalibrated": how,
+        "weight_unit": _unit(file, data.get("weight_unit", {})),
+        **fields,
+    }
+
+
+def _unit(file: Path, given: Any) -> WeightUnit:
+    """Return the unit of the weights; uS where the table is older than this field."""
+    if not isinstance(given, dict) or given.keys() - {"name", "uS", "source"}:
+        raise TableError(f"{file}: 'weight_unit' = {given!r} is damaged; make the table again")
+    unit = WeightUnit(**given)
+    sound = isinstance(unit.name, str) and isinstance(unit.source, str) and is_number(unit.uS)
+    if not sound or unit.uS <= 0:
+        raise TableError(f"{file}: 'weight_unit' = {given!r} is damaged; make the table again")
+    return unit
 
 
 def _fits(rows: Any, shape: dict[str, int], is_text: bool) -> bool:

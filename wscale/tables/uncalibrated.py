@@ -41,7 +41,7 @@ class Filling:
 def clip_of(
     weight_norm: Mapping[str, Sequence[float | None]], threshold: float = CLIP
 ) -> float | None:
-    """Return what addCellParamsWeightNorm clips entries to, uS/mV; None without a soma's entry.
+    """Return what addCellParamsWeightNorm clips entries to; None without a soma's entry.
 
     ``threshold`` is that of the call, which the network's authors chose.
     """
@@ -55,14 +55,14 @@ def stand_ins(
     targets_mV: Mapping[tuple[str, int], float],
     filling: Filling,
 ) -> dict[str, list[float | None]]:
-    """Return the numbers for entries that are not calibrated, uS/mV; None for the others.
+    """Return the numbers for entries that are not calibrated, per mV; None for the others.
 
     Parameters
     ----------
     model : Model
         The cell.
     weight_norm : mapping
-        Section -> calibrated entries, uS/mV, and None.
+        Section -> calibrated entries in the unit of the model's weight per mV, and None.
     targets_mV : mapping
         Section and segment -> target, mV, of entries that were searched; others get no number.
     filling : Filling
@@ -71,7 +71,7 @@ def stand_ins(
     cap = max(
         (value for row in weight_norm.values() for value in row if value is not None), default=None
     )
-    clip = clip_of(weight_norm)
+    clip, largest = clip_of(weight_norm), model.weight_unit.of(filling.max_weight)
 
     def number(sec: str, segment: int) -> float | None:
         if weight_norm[sec][segment] is not None or (sec, segment) not in targets_mV:
@@ -88,7 +88,7 @@ def stand_ins(
             value = next((entry for entry in on_the_way if entry is not None), cap)
         if value is None or filling.how == "refuse":
             return None
-        most = filling.max_weight / abs(targets_mV[sec, segment])
+        most = largest / abs(targets_mV[sec, segment])
         return min(value, most, most if clip is None else clip)
 
     return {sec: [number(sec, k) for k in range(len(row))] for sec, row in weight_norm.items()}

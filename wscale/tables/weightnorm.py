@@ -15,6 +15,7 @@ from wscale.errors import TableError, option
 from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import Site, number_of_segments
+from wscale.model.weight_unit import WeightUnit
 from wscale.tables.files import read_table
 from wscale.tables.uncalibrated import CLIP, Filling, Uncalibrated, clip_of, stand_ins
 
@@ -30,13 +31,10 @@ _HOLDS = {
     "refuse": "nothing, so there is no table for NetPyNE",
 }
 _UNITS = {
-    "weightNorm": "uS/mV",
     "residual": "1 (EPSP / target - 1)",
     "epsp_mV": "mV",
     "largest_epsp_mV": "mV",
     "target_mV": "mV",
-    "cap": "uS/mV",
-    "stand_in": "uS/mV",
     "stand_in_epsp_mV": "mV",
 }
 
@@ -70,14 +68,15 @@ def read_out_loc(segment: int, nseg: int) -> float:
 
 @dataclass(frozen=True)
 class WeightNormTable:
-    """Weights per mV of somatic EPSP, one a segment, with the evidence for each.
+    """Weights per mV of somatic EPSP, one per segment, with the evidence for each.
 
     Parameters
     ----------
     cell : str
         Label of the cell rule.
     weight_norm : dict
-        Section -> list with one float a segment, uS/mV; None where there is no calibrated weight.
+        Section -> list with one float per segment, in ``weight_unit`` per mV, as NetPyNE needs it;
+        None where there is no calibrated weight.
     status : dict
         Same shape: ``ok``, or why there is none (docs/methodology.md); ``not_measured`` where a
         segment was not searched, ``given`` for an entry of a file without statuses.
@@ -91,9 +90,12 @@ class WeightNormTable:
     uncalibrated : {"nearest", "cap", "zero", "refuse"}
         What entries get that are not calibrated, see :class:`wscale.tables.uncalibrated.Filling`.
     stand_in : dict
-        Same shape: that number, uS/mV; None where an entry is calibrated or was not searched.
+        Same shape: that number, in the same unit; None where an entry is calibrated or was not
+        searched.
     stand_in_epsp_mV : dict
         Same shape: what it gives at the soma, mV; None where that was not measured.
+    weight_unit : WeightUnit
+        The unit of the synapses' weight.
     provenance : dict
         Versions, content hashes and command.
 
@@ -119,6 +121,7 @@ class WeightNormTable:
     uncalibrated: Uncalibrated = "cap"
     stand_in: BySegment[float | None] = field(default_factory=dict)
     stand_in_epsp_mV: BySegment[float | None] = field(default_factory=dict)
+    weight_unit: WeightUnit = field(default_factory=WeightUnit)
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -148,10 +151,15 @@ class WeightNormTable:
                 for sec in sections
             }
 
-        clip = clip_of(spread(lambda s: s.weight_norm, None))
+        unit = model.weight_unit
+
+        def entry(solution: Solution) -> float | None:
+            return None if solution.weight_norm is None else unit.of(solution.weight_norm)
+
+        clip = clip_of(spread(entry, None))
         if clip is not None:
-            by_segment = {at: _below_clip(found, clip) for at, found in by_segment.items()}
-        weight_norm = spread(lambda s: s.weight_norm, None)
+            by_segment = {at: _below_clip(found, clip, unit) for at, found in by_segment.items()}
+        weight_norm = spread(entry, None)
         targets = {at: found.target_mV for at, found in by_segment.items()}
         return cls(
             cell=model.cell,
@@ -168,13 +176,14 @@ class WeightNormTable:
                 sec: [filling.epsp_mV.get((sec, segment)) for segment in range(len(row))]
                 for sec, row in weight_norm.items()
             },
+            weight_unit=unit,
             provenance=dict(provenance or {}),
         )
 
     # ------------------------------------------------------------------ what it says
 
     def entries(self) -> Iterable[tuple[str, int, float | None, str]]:
-        """Yield section, segment, weightNorm (uS/mV) and status of every entry."""
+        """Yield section, segment, weightNorm and status of every entry."""
         for sec, values in self.weight_norm.items():
             for segment, value in enumerate(values):
                 yield sec, segment, value, self.status[sec][segment]
@@ -231,7 +240,7 @@ class WeightNormTable:
 
     @property
     def cap(self) -> float | None:
-        """The largest calibrated entry, uS/mV."""
+        """The largest calibrated entry, in ``weight_unit`` per mV."""
         return max((value for _, _, value, _ in self.entries() if value is not None), default=None)
 
     def for_netpyne(self) -> dict[str, list[float]]:
@@ -303,7 +312,11 @@ class WeightNormTable:
             "uncalibrated": self.uncalibrated,
             "stand_in": self.stand_in,
             "stand_in_epsp_mV": self.stand_in_epsp_mV,
-            "units": _UNITS,
+            "weight_unit": self.weight_unit._asdict(),
+            "units": {
+                **dict.fromkeys(("weightNorm", "cap", "stand_in"), self.weight_unit.per_mV),
+                **_UNITS,
+            },
             "provenance": self.provenance,
         }
 
@@ -334,13 +347,13 @@ class WeightNormTable:
         return cls(**read_table(Path(path), cell))
 
 
-def _below_clip(found: Solution, clip: float) -> Solution:
+def _below_clip(found: Solution, clip: float, unit: WeightUnit) -> Solution:
     """Return a solution; one that NetPyNE would clip as a status of its own."""
-    norm = found.weight_norm
+    norm = None if found.weight_norm is None else unit.of(found.weight_norm)
     if norm is None or norm <= clip:
         return found
     reason = (
-        f"{norm:.4g} uS/mV would do, but NetPyNE clips entries to {clip:.4g}, {CLIP:g} times the "
-        "soma's"
+        f"{norm:.4g} {unit.per_mV} would do, but NetPyNE clips entries to {clip:.4g}, {CLIP:g} "
+        "times the soma's"
     )
     return replace(found, status="above_clip", reason=reason)

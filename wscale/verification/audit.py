@@ -22,8 +22,9 @@ from wscale.model.model import Model
 from wscale.model.sites import number_of_segments, select_sections
 from wscale.model.targets import Targets
 from wscale.parallel.chains import Backend
+from wscale.parallel.pool import backend_for
 from wscale.search.cell import SearchCell
-from wscale.search.search import Search, one_by_one, run_search
+from wscale.search.search import Search, one_by_one, run, with_units
 from wscale.simulation.rig import rig_for
 from wscale.tables.fit import check_fit, places_of
 from wscale.tables.uncalibrated import CLIP, clip_of
@@ -63,12 +64,13 @@ class Audit:
     The columns of ``frame``:
 
     - cell, sec, segment, loc (where NetPyNE reads the segment's own entry), target_mV,
-      weightNorm_uS_per_mV (NaN where the table has no finite number), table_status;
+      weightNorm_uS_per_mV (or another unit, that of the model's weight; NaN where the table has no
+      finite number), table_status;
     - epsp_mV (at the weight entry x abs(target)), error (EPSP / target - 1) and status of the
       response, ``not_simulated`` where the entry is not finite;
     - verdict, and why in words (empty for ``ok``);
-    - right_weightNorm (uS/mV; NaN where none was found, or none was looked for) and right_status
-      (of the search for it, see :class:`wscale.Solution`; empty where none was made);
+    - right_weightNorm (in the same unit; NaN where none was found, or none was looked for) and
+      right_status (of the search for it, see :class:`wscale.Solution`; empty where none was made);
     - centre_reads (the entry that NetPyNE reads at the segment's centre; -1 is the last),
       centre_epsp_mV and centre_error (what that entry gives there), centre_verdict and centre_why.
 
@@ -209,9 +211,30 @@ def audit(
         )
     check_threshold(threshold)
     check_fit(model, table)
-    clip = clip_of(table.weight_norm, threshold)
-    cell, trials = _lay_out(model, table, target_mV, protocol or Protocol(), clip)
-    check_window(model, cell.protocol)
+    with backend_for(n_jobs, backend) as workers:
+        [model] = with_units([model], workers)
+        table = dataclasses.replace(table, weight_unit=model.weight_unit)
+        clip = clip_of(table.weight_norm, threshold)
+        cell, trials = _lay_out(model, table, target_mV, protocol or Protocol(), clip)
+        check_window(model, cell.protocol)
+        outcomes = _tried(cell, trials, tolerance, last_weight_uS, workers)
+    rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS, threshold)
+    left_out = tuple(sec for sec in select_sections(model) if sec not in table.weight_norm)
+    import pandas as pd
+
+    return Audit(model.cell, pd.DataFrame(rows), tolerance, left_out)
+
+
+# ---------------------------------------------------------------------- what is simulated
+
+
+def _tried(
+    cell: SearchCell,
+    trials: list[Trial],
+    tolerance: float,
+    last_weight_uS: float | None,
+    workers: Backend,
+) -> list[Outcome]:
     search = Search(
         method="audit",
         cells=(cell,),
@@ -223,15 +246,8 @@ def audit(
         join=lambda _, outcomes: outcomes,
         part=Outcome,
     )
-    [outcomes] = run_search(search, n_jobs=n_jobs, backend=backend)
-    rows = describe(model, table, cell, trials, outcomes, tolerance, last_weight_uS, threshold)
-    left_out = tuple(sec for sec in select_sections(model) if sec not in table.weight_norm)
-    import pandas as pd
-
-    return Audit(model.cell, pd.DataFrame(rows), tolerance, left_out)
-
-
-# ---------------------------------------------------------------------- what is simulated
+    [outcomes] = run(search, workers)
+    return outcomes
 
 
 @dataclass(frozen=True)
@@ -298,7 +314,8 @@ def _try_entry(
             measured[weight_uS] = rig.respond([(site, weight_uS)])[0]
         return measured[weight_uS]
 
-    weight = None if trial.entry is None else trial.entry * abs(target_mV)
+    unit_uS = cell.model.weight_unit.uS
+    weight = None if trial.entry is None else trial.entry * unit_uS * abs(target_mV)
     response = None if weight is None else respond(weight)
     if trial.centre or (response is not None and meets(response, target_mV, setting.tolerance)):
         return Outcome(index, response)
@@ -307,7 +324,8 @@ def _try_entry(
     last, usual = setting.last_weight_uS, setting.last_weight_uS or LAST_WEIGHT_uS
     sensible = weight is not None and _LEAST * usual <= weight <= _MOST * usual
     guess = weight if weight is not None and sensible else usual
-    solution = find_weight(respond, target_mV, guess, setting.tolerance)
+    amount = cell.model.weight_unit.amount
+    solution = find_weight(respond, target_mV, guess, setting.tolerance, amount=amount)
     if last is None or weight is None or weight <= last:
         return Outcome(index, response, solution)
     line = _line_beyond_grid(respond, target_mV, last)

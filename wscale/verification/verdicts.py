@@ -13,6 +13,7 @@ from wscale.measurement.epsp import Response
 from wscale.measurement.solution import Solution
 from wscale.model.model import Model
 from wscale.model.sites import number_of_segments
+from wscale.model.weight_unit import WeightUnit
 from wscale.search.cell import SearchCell
 from wscale.tables.uncalibrated import clip_of
 from wscale.tables.weightnorm import WeightNormTable, read_out_index
@@ -29,7 +30,7 @@ class Trial:
 
     sec: str
     segment: int
-    entry: float | None  # uS/mV, as NetPyNE loads it
+    entry: float | None  # in the unit of the model's weight per mV, as NetPyNE loads it
     centre: bool
 
 
@@ -83,14 +84,14 @@ def describe(
                 "segment": segment,
                 "loc": cell.sites[outcome.index].loc,
                 "target_mV": target,
-                "weightNorm_uS_per_mV": np.nan if entry is None else entry,
+                model.weight_unit.column: np.nan if entry is None else entry,
                 "table_status": table.status[sec][segment],
                 "epsp_mV": _epsp_mV(response),
                 "error": _epsp_mV(response) / target - 1.0,
                 "status": "not_simulated" if response is None else response.status,
                 "verdict": verdict,
                 "why": why,
-                "right_weightNorm": np.nan if norm is None else norm,
+                "right_weightNorm": np.nan if norm is None else model.weight_unit.of(norm),
                 "right_status": "" if solution is None else solution.status,
                 "centre_reads": reads,
                 "centre_epsp_mV": _epsp_mV(at_centre),
@@ -113,7 +114,8 @@ def _verdict(
 ) -> tuple[str, str]:
     """Return the verdict on an entry, and the reason in words."""
     response, solution = outcome.response, outcome.solution
-    right = _right(trial.entry, solution)
+    unit = table.weight_unit
+    right = _right(trial.entry, solution, unit)
     if response is None or trial.entry is None:
         status = table.status[trial.sec][trial.segment]
         if status in ("given", "not_finite", "ok"):
@@ -132,7 +134,8 @@ def _verdict(
         return "misses", _joined(f"{gives}: a weightNorm must be positive", *notes)
     if not response.ok:
         return response.status, _joined(f"{gives}: {response.reason}", *notes)
-    beyond = _beyond_grid(trial.entry * abs(target_mV), outcome, target_mV, last_weight_uS)
+    weight_uS = trial.entry * unit.uS * abs(target_mV)
+    beyond = _beyond_grid(weight_uS, outcome, target_mV, last_weight_uS)
     if solution is not None and solution.status in ("unreachable", "implausible"):
         return solution.status, _joined(gives, beyond, *notes)
     return "extrapolated" if beyond else "misses", _joined(gives, beyond, *notes)
@@ -158,14 +161,14 @@ def _beyond_grid(
     return text
 
 
-def _right(entry: float | None, solution: Solution | None) -> str:
+def _right(entry: float | None, solution: Solution | None, unit: WeightUnit) -> str:
     """Say which entry would be right, or that none is."""
     if solution is None:
         return ""
-    norm = solution.weight_norm
-    if norm is not None:
+    if solution.weight_norm is not None:
+        norm = unit.of(solution.weight_norm)
         of_it = f" ({norm / entry:.4g} times the entry)" if entry is not None and entry > 0 else ""
-        return f"right is {norm:.6g} uS/mV{of_it}"
+        return f"right is {norm:.6g} {unit.per_mV}{of_it}"
     if solution.status == "unreachable":
         return f"no weight gives the target: {solution.reason}"
     return f"no weight was found that gives the target ({solution.status}): {solution.reason}"
@@ -176,13 +179,15 @@ def _clipped(table: WeightNormTable, entry: float, threshold: float) -> str:
     clip = clip_of(table.weight_norm, threshold)
     if clip is None or entry <= clip:
         return ""
-    return f"NetPyNE clips it to {clip:.4g} uS/mV, {threshold:g} times the soma's"
+    return (
+        f"NetPyNE clips it to {clip:.4g} {table.weight_unit.per_mV}, {threshold:g} times the soma's"
+    )
 
 
 def _loaded(table: WeightNormTable, threshold: float) -> str:
     """Say what addCellParamsWeightNorm makes of entries that are not finite."""
     clip = clip_of(table.weight_norm, threshold)
-    clipped = "" if clip is None else f"clips inf to {clip:.4g} uS/mV and "
+    clipped = "" if clip is None else f"clips inf to {clip:.4g} {table.weight_unit.per_mV} and "
     return f"NetPyNE {clipped}takes nan as it stands"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import pickle
@@ -24,7 +23,7 @@ from wscale.model.targets import Targets
 from wscale.parallel.chains import Backend
 from wscale.parallel.pool import backend_for
 from wscale.search.cell import SearchCell
-from wscale.search.search import Search, one_by_one, run
+from wscale.search.search import Search, one_by_one, run, with_units
 from wscale.simulation.full_run import netpyne_trace
 from wscale.simulation.rig import rig_for
 from wscale.simulation.session import import_netpyne, quiet
@@ -148,6 +147,8 @@ def verify(
         check_fit(model, table)
         check_window(model, protocol)
     with backend_for(n_jobs, backend) as workers:
+        models = with_units([model for model, _ in cells], workers)
+        cells = [(model, table) for model, (_, table) in zip(models, cells, strict=True)]
         scaled = workers.map(
             _load_table, [(model, table.for_netpyne(), threshold) for model, table in cells]
         )
@@ -215,7 +216,7 @@ def _compare(
                 "sec": sec,
                 "segment": segment,
                 "loc": own.loc,
-                "weightNorm_uS_per_mV": np.nan if value is None else value,
+                model.weight_unit.column: np.nan if value is None else value,
                 "table_status": status,
                 "target_mV": target,
                 "clipped": value is not None and value > clip,
@@ -257,7 +258,7 @@ def _load_table(task: tuple[Model, dict[str, list[float]], float]) -> Model | Ws
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, quiet():
         file = Path(scratch) / "weightNorm.pkl"
         file.write_bytes(pickle.dumps(values, protocol=2))
-        net = specs.NetParams(copy.deepcopy(model.net))
+        net = specs.NetParams(model.netpyne_net())
         net.addCellParamsWeightNorm(model.cell, str(file), threshold)  # prints and returns on error
         plain = to_plain(vars(net), "netParams")
     clip = clip_of(values, threshold) or math.inf
@@ -275,7 +276,8 @@ def _measure(
     cell: SearchCell, index: int, _before: Sequence[_Measured], full_run: bool
 ) -> _Measured:
     """Measure a unit synapse at a site of a cell (in a worker)."""
-    site, weight = cell.sites[index], abs(cell.targets_mV[index])
+    # The network's weights are mV, and the Rig's uS, so that it gives the NetCon the number of mV
+    site, weight = cell.sites[index], abs(cell.targets_mV[index]) * cell.model.weight_unit.uS
     if full_run:
         t, v = netpyne_trace(cell.model, site, weight)
         onset_ms, arrival_ms = cell.model.onset_ms, cell.model.arrival_ms
