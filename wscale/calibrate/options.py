@@ -400,6 +400,16 @@ UNTIL = Option(
     panel=_SEARCH,
     choices=("peak", "half", "window"),
 )
+TRIALS = Option(
+    "trials",
+    "--trials",
+    "NUMBER",
+    "Mean response of so many activations with other random streams, with a confidence interval, "
+    "for synapses that release at random (default: 1)",
+    panel=_SEARCH,
+    type=int | None,
+)
+ONE_TRIALS = replace(TRIALS, type=int, default=1)
 CONFIG = Option(
     "config",
     "--config",
@@ -604,6 +614,7 @@ SETTINGS = (
     EXTEND,
     WINDOW,
     UNTIL,
+    TRIALS,
     UNCALIBRATED,
     CFG,
     *MECHANISMS,

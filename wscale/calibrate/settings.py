@@ -32,6 +32,7 @@ from wscale.calibrate.options import (
     SYNAPSES,
     TARGET,
     TOLERANCE,
+    TRIALS,
     UNCALIBRATED,
     UNTIL,
     WEIGHTS,
@@ -134,6 +135,7 @@ class SearchSettings(BaseModel):
     spike_threshold_mV: float = Field(Protocol.spike_threshold_mV, description="mV")
     drift_tolerance_mV: float = Field(Protocol.drift_tolerance_mV, gt=0, description="mV")
     until: Until = _of(UNTIL, Protocol.until)
+    trials: int = _of(TRIALS, Protocol.trials, ge=1)
     uncalibrated: Uncalibrated = _of(UNCALIBRATED, "nearest")
     mod: str | tuple[str, ...] | None = _of(MOD)
     mod_exclude: tuple[str, ...] = _of(MOD_EXCLUDE, ())
@@ -232,6 +234,7 @@ class SearchSettings(BaseModel):
             self.spike_threshold_mV,
             self.drift_tolerance_mV,
             self.until,
+            self.trials,
         )
 
 

@@ -25,6 +25,7 @@ from wscale.calibrate.options import (
     MET_TOLERANCE,
     ONE,
     ONE_TARGET,
+    ONE_TRIALS,
     ONE_WINDOW,
     OTHER,
     OUT_CSV,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["AUDIT", "COMPARE", "VERIFY", "audit_command", "compare_command", "verify_command"]
 
 _CELL = (CELL, *CELL_FROM_FILE, *ACTIVATED, GROUP, ONE_TARGET, MET_TOLERANCE)
-_RUN = (ONE_WINDOW, CFG, *MECHANISMS, JOBS)
+_RUN = (ONE_WINDOW, ONE_TRIALS, CFG, *MECHANISMS, JOBS)
 VERIFY = (FOLDER, TABLE, *_CELL, THRESHOLD, *_RUN, FULL_RUNS, OUT_CSV, *OUTPUT)
 AUDIT = (FOLDER, ANY_TABLE, *_CELL, LAST_WEIGHT, THRESHOLD, *_RUN, OUT_CSV, *OUTPUT)
 COMPARE = (ONE, OTHER, EQUAL_TOLERANCE, OUT_CSV, *OUTPUT)
@@ -160,7 +161,7 @@ def _checked(options: Mapping[str, Any]) -> Protocol:
         Targets(options["target_mV"])
     WeightNormTable.read(options["table"])
     LocalBackend(options["n_jobs"])
-    return Protocol(window_ms=options["window_ms"])
+    return Protocol(window_ms=options["window_ms"], trials=options["trials"])
 
 
 def _check_out(file: Path | None) -> None:

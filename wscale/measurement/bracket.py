@@ -106,7 +106,15 @@ def find_weight(
             points.append((weight, size))
             if abs(size / goal - 1.0) <= tolerance:
                 best = sign * largest
-                return Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
+                return Solution(
+                    "ok",
+                    target_mV,
+                    weight,
+                    response.epsp_mV,
+                    best,
+                    trials=trials,
+                    ci95_mV=response.ci95_mV,
+                )
         if not response.ok or size >= goal:
             above = (weight, size if response.ok else None)
             blocked = None if response.ok else response

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wscale._util.text import many
 from wscale.errors import ConfigError
 
-__all__ = ["Polarity", "Protocol", "Response", "Status", "Until", "measure"]
+__all__ = ["Polarity", "Protocol", "Response", "Status", "Until", "mean_response", "measure"]
 
 Polarity = Literal[1, -1]
 Until = Literal["peak", "half", "window"]
@@ -37,6 +37,9 @@ class Protocol:
     until : {"peak", "half", "window"}
         When a trial ends: as soon as its peak is certain, after it has also fallen to one half (so
         that there is a half-width), or with the window. The EPSP is the same.
+    trials : int
+        A response is the mean of so many activations, with random streams 0, 1, ...; for synapses
+        that release at random.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Protocol:
     spike_threshold_mV: float = -20.0
     drift_tolerance_mV: float = 0.02
     until: Until = "peak"
+    trials: int = 1
 
     def __post_init__(self) -> None:
         if not 0 < self.window_ms < np.inf:
@@ -63,6 +67,8 @@ class Protocol:
             raise ConfigError(
                 f"drift_tolerance_mV = {self.drift_tolerance_mV!r} must be positive; 0.02 is usual"
             )
+        if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
+            raise ConfigError(f"trials = {self.trials!r} must be 1, 2, ...; 100 is usual, if any")
         if self.until not in get_args(Until):
             raise ConfigError(f"until = {self.until!r} must be one of {', '.join(get_args(Until))}")
 
@@ -91,6 +97,8 @@ class Response:
     half_width_ms : float or None
         Time above 50 % of the amplitude around the extremum, ms; None where the response does not
         fall to one half within the trial.
+    ci95_mV : float or None
+        Of a mean over several trials: half the width of the EPSP's 95 % confidence interval, mV.
 
     Examples
     --------
@@ -106,6 +114,7 @@ class Response:
     time_to_peak_ms: float | None = None
     rise_time_ms: float | None = None
     half_width_ms: float | None = None
+    ci95_mV: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -211,6 +220,46 @@ def measure(
     elif _goes_the_other_way(deflection, amplitude, drift_mV, protocol):
         reason = f"the synapse moves the soma the other way from its rest, {baseline:.4g} mV"
     return Response(status, reason, baseline, protocol.polarity * amplitude, *times)
+
+
+def mean_response(responses: Sequence[Response]) -> Response:
+    """Return the mean of the responses to one activation, with different random streams.
+
+    Parameters
+    ----------
+    responses : sequence of Response
+        Two or more.
+
+    Returns
+    -------
+    Response
+        ``epsp_mV`` is the mean amplitude, that of failed releases included; ``ci95_mV`` is from
+        Student's t. Times are means over the trials that have them. Where a trial is not ok, its
+        status is that of all.
+
+    Examples
+    --------
+    >>> mean = mean_response([Response("ok", epsp_mV=0.4), Response("ok", epsp_mV=0.6)])
+    >>> mean.epsp_mV, round(mean.ci95_mV, 3)
+    (0.5, 1.271)
+    """
+    n = len(responses)
+    bad = [response for response in responses if not response.ok or response.epsp_mV is None]
+    if bad:
+        return replace(bad[0], reason=f"in {len(bad)} of {n} trials: {bad[0].reason}")
+    from scipy.stats import t
+
+    def mean(name: str) -> float | None:
+        values = [value for one in responses if (value := getattr(one, name)) is not None]
+        return float(np.mean(values)) if values else None
+
+    sizes = np.array([response.epsp_mV for response in responses], dtype=np.float64)
+    half_width = float(t.ppf(0.975, n - 1) * sizes.std(ddof=1) / np.sqrt(n))
+    names = ("baseline_mV", "epsp_mV", "latency_ms", "time_to_peak_ms")
+    times = (*names, "rise_time_ms", "half_width_ms")
+    other = all(response.reason for response in responses)  # all move the soma the other way
+    reason = responses[0].reason if other else ""
+    return Response("ok", reason, **{name: mean(name) for name in times}, ci95_mV=half_width)
 
 
 def _drift_in_words(

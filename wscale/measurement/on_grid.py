@@ -230,7 +230,8 @@ def _refine(
         if not response.ok or response.epsp_mV is None:
             reason = f"at the interpolated weight, {amount(weight)}: {response.reason}"
             return Solution(response.status, target_mV, None, None, best, reason, trials)
-        solution = Solution("ok", target_mV, weight, response.epsp_mV, best, "", trials)
+        epsp_mV, ci95_mV = response.epsp_mV, response.ci95_mV
+        solution = Solution("ok", target_mV, weight, epsp_mV, best, trials=trials, ci95_mV=ci95_mV)
         residual = solution.residual or 0.0
         if abs(residual) <= tolerance:
             return solution

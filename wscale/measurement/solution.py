@@ -56,7 +56,10 @@ class Solution:
     reason : str
         Why the status is not ok, in words.
     trials : int
-        Simulations beyond those of the grid.
+        Responses measured beyond those of the grid.
+    ci95_mV : float or None
+        Of a response that is the mean of several trials: half the width of the 95 % confidence
+        interval of ``epsp_mV``, mV.
     """
 
     status: SolutionStatus
@@ -66,6 +69,7 @@ class Solution:
     largest_epsp_mV: float | None = None
     reason: str = ""
     trials: int = 0
+    ci95_mV: float | None = None
 
     @property
     def weight_norm(self) -> float | None:

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from wscale.mechanisms.nmodl import mechanism_names
 
-__all__ = ["BUILT_IN", "declared_names", "declared_weight", "mentioned_names", "needed_files"]
+__all__ = [
+    "BUILT_IN",
+    "RandomStreams",
+    "declared_names",
+    "declared_weight",
+    "mentioned_names",
+    "needed_files",
+    "random_streams",
+]
 
 # The mechanisms of NEURON itself; a test compares them with NEURON's own list
 BUILT_IN = frozenset(
@@ -47,6 +55,13 @@ _VERBATIM = re.compile(r"\bVERBATIM\b(.*?)\bENDVERBATIM\b", re.DOTALL)
 _C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _INCLUDE = re.compile(r"\binclude\s*[\"<]([^\"<>\n]+)[\">]", re.IGNORECASE)
 _NET_RECEIVE = re.compile(r"\bNET_RECEIVE\s*\(\s*\w+\s*\(([^()]*)\)")
+# How NMODL draws random numbers: its own statement, NEURON's streams, and those of C
+_DRAWS = re.compile(
+    r"\bRANDOM\b|\brandom_\w+|\bnrnran123_|\bnrn_random_|\bscop_random|\bexprand|\bnormrand|\berand"
+)
+_RANDOM = re.compile(r"\bRANDOM\s+(\w+(?:\s*,\s*\w+)*)")
+_BLOCK = re.compile(r"\b(?:PROCEDURE|FUNCTION)\s+(\w+)")
+_NEW_STREAM = re.compile(r"\bnrnran123_newstream(3?)\b")
 _NEURON = re.compile(r"\bNEURON\s*\{([^}]*)\}")
 _ION = re.compile(r"\bUSEION\s+(\w+)(.*?)(?=\bUSEION\b|$)", re.DOTALL)
 _EXTERNAL = re.compile(r"\bEXTERNAL\s+(\w+(?:\s*,\s*\w+)*)")
@@ -103,6 +118,51 @@ def declared_weight(sources: Mapping[str, bytes], mechanism: str) -> str:
             found = _NET_RECEIVE.search(_LINE_COMMENT.sub("", _VERBATIM.sub("", text)))
             return found[1].strip() if found else ""
     return ""
+
+
+@dataclass(frozen=True)
+class RandomStreams:
+    """How the random streams of a mechanism that draws random numbers are set.
+
+    Parameters
+    ----------
+    variables : tuple of str
+        Its RANDOM variables.
+    setter : str
+        The procedure that makes its Random123 stream; empty if there is none.
+    ids : int
+        How many numbers that takes.
+    """
+
+    variables: tuple[str, ...] = ()
+    setter: str = ""
+    ids: int = 0
+
+
+def random_streams(sources: Mapping[str, bytes], mechanism: str) -> RandomStreams | None:
+    """Return the random streams of a mechanism; None if it draws no random numbers.
+
+    Examples
+    --------
+    >>> file = b"NEURON { POINT_PROCESS syn RANDOM r } NET_RECEIVE (w) { random_uniform(r) }"
+    >>> random_streams({"syn.mod": file}, "syn")
+    RandomStreams(variables=('r',), setter='', ids=0)
+    """
+    for data in sources.values():
+        if mechanism not in mechanism_names(data):
+            continue
+        text = _COMMENT_BLOCK.sub("", data.decode("latin-1"))
+        nmodl = _LINE_COMMENT.sub("", _VERBATIM.sub("", text))
+        if not _DRAWS.search(nmodl + _c_code(text)):
+            return None
+        named = _RANDOM.findall(" ".join(_NEURON.findall(nmodl)))
+        variables = tuple(word for names in named for word in _WORD.findall(names))
+        new = _NEW_STREAM.search(text)
+        before = _BLOCK.findall(text[: new.start()]) if new else []
+        if new is None or not before:
+            return RandomStreams(variables)
+        return RandomStreams(variables, before[-1], 3 if new[1] else 2)
+    return None
 
 
 def needed_files(sources: Mapping[str, bytes], needs: Iterable[str]) -> dict[str, bytes]:

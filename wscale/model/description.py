@@ -13,7 +13,8 @@ from typing import Any
 
 from wscale._util.text import kinds
 from wscale.errors import ModelError, option
-from wscale.mechanisms.library import mechanisms_hash
+from wscale.mechanisms.declarations import RandomStreams, random_streams
+from wscale.mechanisms.library import mechanisms_hash, sources_of
 from wscale.model.weight_unit import KEY, WeightUnit, stated_unit
 
 __all__ = ["ALL", "STIM", "ModelDescription", "soma_of"]
@@ -106,6 +107,18 @@ class ModelDescription:
     def weight_unit(self) -> WeightUnit:
         """The unit of the weight: as stated, else as measured, else uS."""
         return self.stated_unit or self.measured_unit or WeightUnit()
+
+    @cached_property
+    def random_streams(self) -> dict[str, RandomStreams]:
+        """The random streams of the activated synMechs whose NMODL files draw random numbers."""
+        if self.mod is None:
+            return {}
+        sources = sources_of(self.mod)
+        found = {
+            label: random_streams(sources, self.net["synMechParams"][label]["mod"])
+            for label in self.syn_mechs
+        }
+        return {label: streams for label, streams in found.items() if streams is not None}
 
     def netpyne_net(self) -> dict[str, Any]:
         """Return a copy of ``net`` with nothing in it that NetPyNE does not know."""

@@ -99,6 +99,8 @@ class GridResult:
             }
             for weight, response in zip(result.weights_uS, result.responses, strict=True):
                 measured = dict(response.as_row())
+                if not self._repeated:
+                    del measured["ci95_mV"]
                 status, reason = measured.pop("status"), measured.pop("reason")
                 epsp = np.nan if response.epsp_mV is None else response.epsp_mV
                 rows.append(
@@ -118,6 +120,11 @@ class GridResult:
         import pandas as pd
 
         return pd.DataFrame(rows).astype(dict.fromkeys(numeric, float))
+
+    @property
+    def _repeated(self) -> bool:
+        """Whether responses are means of several trials."""
+        return any(r.ci95_mV is not None for result in self.results for r in result.responses)
 
     @property
     def best(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wscale.errors import CompileError, OtherMechanismsError, SelectionError, WscaleError
-from wscale.measurement.epsp import FloatArray, Protocol, Response, measure
+from wscale.measurement.epsp import FloatArray, Protocol, Response, mean_response, measure
 from wscale.mechanisms.loading import load_needed
 from wscale.model.checks import check_window
 from wscale.model.model import Model
@@ -108,30 +108,36 @@ class Rig:
         MemoryError
             There is no memory left; this process can do no other trial either.
         """
-        responses = []
-        for site, weight_uS in trials:
-            try:
-                with timed():
-                    v, whole = self._until_certain(site, weight_uS)
-            except RuntimeError as error:  # how hoc errors arrive in Python
-                if any(said in str(error) for said in _NO_MEMORY):  # later trials would fail, too
-                    raise MemoryError(f"NEURON: {error}") from error
-                responses.append(Response("failed", f"NEURON: {error}"))
-                continue
-            responses.append(
-                measure(
-                    self._cell.samples_ms[: len(v)],
-                    v,
-                    onset_ms=self.model.onset_ms,
-                    arrival_ms=self.model.arrival_ms,
-                    protocol=self.protocol,
-                    drift_mV=self.drift_mV,
-                    whole_window=whole,
-                )
-            )
-        return responses
+        return [self._response(site, weight_uS) for site, weight_uS in trials]
 
-    def trace(self, site: Site | None, weight_uS: float = 0.0) -> tuple[FloatArray, FloatArray]:
+    def _response(self, site: Site, weight_uS: float) -> Response:
+        n = self.protocol.trials
+        if n == 1:
+            return self._once(site, weight_uS, None)
+        return mean_response([self._once(site, weight_uS, stream) for stream in range(n)])
+
+    def _once(self, site: Site, weight_uS: float, stream: int | None) -> Response:
+        """Run one trial and measure its response."""
+        try:
+            with timed():
+                v, whole = self._until_certain(site, weight_uS, stream)
+        except RuntimeError as error:  # how hoc errors arrive in Python
+            if any(said in str(error) for said in _NO_MEMORY):  # later trials would fail, too
+                raise MemoryError(f"NEURON: {error}") from error
+            return Response("failed", f"NEURON: {error}")
+        return measure(
+            self._cell.samples_ms[: len(v)],
+            v,
+            onset_ms=self.model.onset_ms,
+            arrival_ms=self.model.arrival_ms,
+            protocol=self.protocol,
+            drift_mV=self.drift_mV,
+            whole_window=whole,
+        )
+
+    def trace(
+        self, site: Site | None, weight_uS: float = 0.0, stream: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Run one trial to the end of the window and return the somatic potential.
 
         Parameters
@@ -140,13 +146,15 @@ class Rig:
             The activated synapse; None for no activation.
         weight_uS : float
             Its weight, uS.
+        stream : int, optional
+            The random stream of a synapse that releases at random.
 
         Returns
         -------
         t_ms, v_mV : arrays of float, shape (n,)
             From the last sample before onset to the end of the window, every ``cfg.recordStep``.
         """
-        self._cell.activate(site, weight_uS)
+        self._cell.activate(site, weight_uS, stream)
         self._cell.integrate(self._cell.samples_ms[-1])
         return self._cell.samples_ms.copy(), self._cell.samples_mV()
 
@@ -207,7 +215,9 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _until_certain(self, site: Site, weight_uS: float) -> tuple[FloatArray, bool]:
+    def _until_certain(
+        self, site: Site, weight_uS: float, stream: int | None
+    ) -> tuple[FloatArray, bool]:
         """Integrate until the peak is certain; return the samples, and whether to the end.
 
         The peak is certain when the response has fallen from it, and the rest of the window, run
@@ -215,9 +225,10 @@ class Rig:
         trial is run again to the end of the window; so are spikes.
         """
         cell, protocol, end_ms = self._cell, self.protocol, self._cell.samples_ms[-1]
-        cell.activate(site, weight_uS)
+        cell.activate(site, weight_uS, stream)
         t, look_ms = self.model.arrival_ms, _FIRST_LOOK_ms
-        fall = None if self.model.cfg["cvode_active"] else _FALL.get(protocol.until)
+        looks = stream is None and not self.model.cfg["cvode_active"]
+        fall = _FALL.get(protocol.until) if looks else None
         while fall is not None and t + look_ms < end_ms:
             cell.integrate(t + look_ms)
             v = cell.samples_mV()

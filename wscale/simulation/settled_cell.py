@@ -138,7 +138,9 @@ class Preparation:
 
     # ------------------------------------------------------------------ a trial
 
-    def activate(self, site: Site | None = None, weight_uS: float = 0.0) -> None:
+    def activate(
+        self, site: Site | None = None, weight_uS: float = 0.0, stream: int | None = None
+    ) -> None:
         """Restore the settled state, with the synapse at a site, and send it the activation.
 
         Parameters
@@ -147,16 +149,37 @@ class Preparation:
             Where the synapse is; None: there is no activation.
         weight_uS : float
             Its weight, uS.
+        stream : int, optional
+            Number of the random streams that the synapse's mechanisms draw from; None: they go on.
         """
         if site is not None:
             self._place(site)
         self._start()
         if site is None:
             return
+        if stream is not None:
+            self._set_streams(site, stream)
         # NetCon weights are part of the saved state, so they are set after restoring it
         for netcon, unit_weight in self._netcons[site if not self._movable else None]:
             netcon.weight[0] = self._model.weight_unit.of(weight_uS) * unit_weight
             netcon.event(self._model.arrival_ms)
+
+    def _set_streams(self, site: Site, stream: int) -> None:
+        synapses = (
+            netcon.syn() for netcon, _ in self._netcons[site if not self._movable else None]
+        )
+        for number, (label, synapse) in enumerate(
+            zip(self._model.syn_mechs, synapses, strict=True), start=1
+        ):
+            streams = self._model.random_streams.get(label)
+            if streams is None:
+                continue
+            for k, variable in enumerate(streams.variables, start=1):
+                random = getattr(synapse, variable)
+                random.set_ids(stream, number, k)
+                random.set_seq(0)
+            if streams.setter:
+                getattr(synapse, streams.setter)(*(stream + 1, number, 1)[: streams.ids])
 
     def integrate(self, t_ms: float) -> None:
         """Integrate to a time, ms."""

@@ -21,7 +21,7 @@ _TOLD = 5
 _TEXTS = ("status", "reason")
 _FIELDS = (
     *("status", "residual", "epsp_mV", "largest_epsp_mV", "reason", "target_mV"),
-    *("stand_in", "stand_in_epsp_mV"),
+    *("stand_in", "stand_in_epsp_mV", "ci95_mV"),
 )
 
 

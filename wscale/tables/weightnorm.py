@@ -36,6 +36,7 @@ _UNITS = {
     "largest_epsp_mV": "mV",
     "target_mV": "mV",
     "stand_in_epsp_mV": "mV",
+    "ci95_mV": "mV (half the width of the interval)",
 }
 
 
@@ -94,6 +95,9 @@ class WeightNormTable:
         searched.
     stand_in_epsp_mV : dict
         Same shape: what it gives at the soma, mV; None where that was not measured.
+    ci95_mV : dict
+        Same shape, where responses are means of several trials: half the width of the 95 %
+        confidence interval of ``epsp_mV``, mV.
     weight_unit : WeightUnit
         The unit of the synapses' weight.
     provenance : dict
@@ -121,6 +125,7 @@ class WeightNormTable:
     uncalibrated: Uncalibrated = "cap"
     stand_in: BySegment[float | None] = field(default_factory=dict)
     stand_in_epsp_mV: BySegment[float | None] = field(default_factory=dict)
+    ci95_mV: BySegment[float | None] = field(default_factory=dict)
     weight_unit: WeightUnit = field(default_factory=WeightUnit)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -161,6 +166,7 @@ class WeightNormTable:
             by_segment = {at: _below_clip(found, clip, unit) for at, found in by_segment.items()}
         weight_norm = spread(entry, None)
         targets = {at: found.target_mV for at, found in by_segment.items()}
+        repeated = any(found.ci95_mV is not None for found in by_segment.values())
         return cls(
             cell=model.cell,
             weight_norm=weight_norm,
@@ -176,6 +182,7 @@ class WeightNormTable:
                 sec: [filling.epsp_mV.get((sec, segment)) for segment in range(len(row))]
                 for sec, row in weight_norm.items()
             },
+            ci95_mV=spread(lambda s: s.ci95_mV, None) if repeated else {},
             weight_unit=unit,
             provenance=dict(provenance or {}),
         )
@@ -312,6 +319,7 @@ class WeightNormTable:
             "uncalibrated": self.uncalibrated,
             "stand_in": self.stand_in,
             "stand_in_epsp_mV": self.stand_in_epsp_mV,
+            "ci95_mV": self.ci95_mV,
             "weight_unit": self.weight_unit._asdict(),
             "units": {
                 **dict.fromkeys(("weightNorm", "cap", "stand_in"), self.weight_unit.per_mV),
