@@ -50,7 +50,7 @@ def print_summary(
             row.append("" if check is None else f"{check.largest_error:.1e}")
         summary.add_row(*row)
     for column in summary.columns:
-        column.no_wrap = True
+        column.no_wrap = column.header != "outcome"
     console.print(summary)
     for result in results:
         _print_unsolved(result, console)

@@ -22,6 +22,7 @@ _MOST_TRIALS = 24
 _MOST_BELOW = 3
 # What the response saturates at is told from weights that are this many times apart
 _TENFOLD, _SEVERAL = 10.0, 5.0
+_NEAR = 0.5  # and that the largest weight's has come as near to it as this share
 
 
 def find_weight(
@@ -175,14 +176,14 @@ def too_weak(
     """Return status and reason where the largest weight stays below the target.
 
     Out of reach of any weight is what the relation of a conductance synapse in a passive cell,
-    through two points that are far apart, does not reach.
+    through two points that are far apart, does not reach, if the response has come half as far.
     """
     sign = 1.0 if target_mV > 0 else -1.0
     weight, size = max(points)
     gives = f"{amount(weight)} gives {sign * size:.4g} mV"
     before = max((point for point in points if point[0] <= weight / _SEVERAL), default=None)
     most = None if before is None else _saturation(before, (weight, size))
-    if most is not None and most < abs(target_mV):
+    if most is not None and most < abs(target_mV) and size > _NEAR * most:
         return "unreachable", f"the response saturates at about {sign * most:.2g} mV ({gives})"
     return "implausible", f"{gives}, and more is not plausible"
 

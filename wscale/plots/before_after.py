@@ -119,7 +119,7 @@ def make(cell: CellResults) -> Figure:
         handle("o", BLUE, f"with weightNorm{_source(cell)}: {_reached(cell, after, promised)}"),
     ]
     if samples[2]:
-        words = f"no calibrated weight, the .pkl holds the cap: {_range(samples[2])}"
+        words = f"not calibrated (stand-in): {_range(samples[2])}"
         handles.append(handle("D", BLUE, words, markerfacecolor="none"))
     figure.legend(handles=handles, loc="outside lower left", ncols=2 if len(handles) < 3 else 1)
     return figure
@@ -131,7 +131,8 @@ def _after(
     """Return the EPSP with the table by segment, mV, and the segments that it is calibrated for."""
     calibrated = {entry.place for entry in cell.solved}
     if cell.network is None:
-        return {e.place: e.epsp_mV for e in cell.solved}, calibrated
+        given = {e.place: e.stand_in_epsp_mV for e in cell.entries if e.place not in calibrated}
+        return {**given, **{e.place: e.epsp_mV for e in cell.solved}}, calibrated
     rows = cell.network[cell.network["status"] == "ok"]
     return (
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from wscale._util.files import write_atomically
 from wscale.search.grid import GridResult, SiteResult
 from wscale.search.targeted import SolveResult
+from wscale.tables.weightnorm import not_calibrated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +77,10 @@ def search_figure(results: Sequence[GridResult | SolveResult]) -> Figure:
         _say_nothing(right, results)
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
+    cell = results[0].model.label if len(results) == 1 else ""
+    gaps = not_calibrated(sum((Counter(result.table().counts) for result in results), Counter()))
+    if cell or gaps:
+        figure.suptitle(": ".join(filter(None, (cell, gaps))), fontsize="medium")
     return figure
 
 
@@ -118,7 +124,6 @@ def _one_cell(
         ax=[axes for axes in (left, right) if axes is not None],
         label="distance from the soma (µm)",
     )
-    figure.suptitle(result.model.label)
 
 
 def _many_cells(

@@ -109,7 +109,8 @@ def styled() -> Iterator[None]:
 def new_figure(cell: CellResults, what: str, height_mm: float) -> Figure:
     """Return a figure as wide as a page's text, with a title."""
     figure = Figure(figsize=(WIDTH_mm * _MM, height_mm * _MM), layout="constrained")
-    figure.suptitle(f"{cell.label}: {what}", x=0.01, ha="left")
+    gaps = f"\n{cell.not_calibrated}" if cell.not_calibrated else ""
+    figure.suptitle(f"{cell.label}: {what}{gaps}", x=0.01, ha="left")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +22,7 @@ from wscale.results.reader_checks import (
     read_traces,
 )
 from wscale.results.traces import Traces
-from wscale.tables.weightnorm import WeightNormTable
+from wscale.tables.weightnorm import WeightNormTable, not_calibrated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,8 @@ class Entry:
         nS/mV; NaN where there is no calibrated weight.
     target_mV, epsp_mV : float
         Target and EPSP at the solved weight, mV; NaN where there is none.
+    stand_in_epsp_mV : float
+        What an entry that is not calibrated gives at the soma, mV; NaN where that was not measured.
     """
 
     sec: str
@@ -58,6 +61,7 @@ class Entry:
     weight_norm: float
     target_mV: float
     epsp_mV: float
+    stand_in_epsp_mV: float = float("nan")
 
     @property
     def place(self) -> tuple[str, int]:
@@ -105,6 +109,11 @@ class CellResults:
     def solved(self) -> list[Entry]:
         """The entries with a calibrated weight."""
         return [entry for entry in self.entries if entry.status == "ok"]
+
+    @property
+    def not_calibrated(self) -> str:
+        """How many segments that were searched are not calibrated, and why; empty if all are."""
+        return not_calibrated(Counter(entry.status for entry in self.entries))
 
     @property
     def targets_mV(self) -> list[float]:
@@ -241,6 +250,7 @@ def _entries(table: WeightNormTable, shape: Shape) -> list[Entry]:
             float("nan") if weight is None else 1e3 * table.weight_unit.uS * weight,
             number(table.target_mV, sec, segment),
             number(table.epsp_mV, sec, segment),
+            number(table.stand_in_epsp_mV, sec, segment),
         )
         for sec, segment, weight, status in table.entries()
     ]

@@ -19,7 +19,7 @@ from wscale.model.weight_unit import WeightUnit
 from wscale.tables.files import read_table
 from wscale.tables.uncalibrated import CLIP, Filling, Uncalibrated, clip_of, stand_ins
 
-__all__ = ["WeightNormTable", "read_out_index", "read_out_loc"]
+__all__ = ["WeightNormTable", "not_calibrated", "read_out_index", "read_out_loc"]
 
 T = TypeVar("T")
 BySegment = dict[str, list[T]]
@@ -38,6 +38,25 @@ _UNITS = {
     "stand_in_epsp_mV": "mV",
     "ci95_mV": "mV (half the width of the interval)",
 }
+
+
+def not_calibrated(counts: Mapping[str, int]) -> str:
+    """Return how many searched segments are not calibrated, by status; empty if all are.
+
+    Examples
+    --------
+    >>> not_calibrated({"ok": 3, "unreachable": 1, "implausible": 2})
+    '3 of 6 segments not calibrated (1 unreachable, 2 implausible)'
+    >>> not_calibrated({"ok": 3, "not_measured": 2})
+    ''
+    """
+    searched = {status: n for status, n in counts.items() if status != "not_measured"}
+    gaps = {status: n for status, n in searched.items() if status not in ("ok", "given")}
+    if not gaps:
+        return ""
+    why = ", ".join(f"{n} {status}" for status, n in gaps.items())
+    number, of = sum(gaps.values()), many(sum(searched.values()), "segment")
+    return f"{number} of {of} not calibrated ({why})"
 
 
 def read_out_index(loc: float, nseg: int) -> int:
