@@ -151,7 +151,7 @@ def test_the_default_grid_and_the_largest_weight_are_in_the_synapses_unit(cell, 
     model = with_synapse(cell, "DeclaredNS")
     [result] = grid(model, [1e-4, 5e-4], locations="middle", n_jobs=1)
     assert result.table().weight_norm["soma"][0] * 1e-3 == pytest.approx(in_uS["soma"], rel=2e-3)
-    tight = solved(model, targets=20.0, max_weight=1e-3)
+    tight = solved(model, targets=20.0, max_weight=1.0)
     for _, solution in tight.solutions:
         assert solution.status in ("implausible", "unreachable")
         assert "1 nS gives" in solution.reason

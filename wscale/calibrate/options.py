@@ -350,16 +350,16 @@ EQUAL_TOLERANCE = replace(
 MAX_WEIGHT = Option(
     "max_weight",
     "--max-weight",
-    "uS",
-    "Largest weight of a plausible synapse, uS: beyond the grid, none is tried that is larger",
-    " (default: 0.1).",
+    "NUMBER",
+    "Largest weight to try beyond the grid, in the unit of the synapse's weight",
+    " (default: what is 0.1 uS).",
     _SEARCH,
     float | None,
 )
 EXTEND = _flag(
     "extend",
     "--extend",
-    "Where the grid ends below the target, go on with larger weights, up to the largest plausible",
+    "If the grid ends below the target, try larger weights, up to the largest plausible one",
     _SEARCH,
 )
 LAST_WEIGHT = Option(
@@ -375,8 +375,8 @@ THRESHOLD = Option(
     "threshold",
     "--threshold",
     "NUMBER",
-    "That of addCellParamsWeightNorm in the network: so many times the soma's entry is the largest "
-    "that NetPyNE loads; M1's is 4, A1's 5",
+    "The threshold of addCellParamsWeightNorm in the network: NetPyNE clips entries above this "
+    "multiple of the soma's; M1 uses 4, A1 5",
     panel=_SEARCH,
     type=float,
     default=1000.0,
@@ -404,8 +404,8 @@ TRIALS = Option(
     "trials",
     "--trials",
     "NUMBER",
-    "Mean response of so many activations with other random streams, with a confidence interval, "
-    "for synapses that release at random (default: 1)",
+    "Average each response over this many seeded activations, with a confidence interval (for "
+    "synapses that release at random; default: 1)",
     panel=_SEARCH,
     type=int | None,
 )

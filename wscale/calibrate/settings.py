@@ -43,8 +43,6 @@ from wscale.cells.cell_file import CellFile
 from wscale.errors import ConfigError, SelectionError, closest, option
 from wscale.measurement.epsp import Protocol, Until
 from wscale.measurement.on_grid import Interpolation
-from wscale.measurement.solution import MAX_WEIGHT_uS
-from wscale.model.checks import LARGEST_uS
 from wscale.model.synapses import SynapseGroup
 from wscale.model.targets import Targets
 from wscale.search.grid import check_weights
@@ -129,7 +127,7 @@ class SearchSettings(BaseModel):
     synapses: dict[str, GroupSettings] = _of(SYNAPSES, {})
     interpolation: Interpolation = _of(INTERPOLATION, "monotone")
     tolerance: float = _of(TOLERANCE, 1e-3, gt=0, lt=1)
-    max_weight: float = _of(MAX_WEIGHT, MAX_WEIGHT_uS, gt=0, le=LARGEST_uS)
+    max_weight: float | None = _of(MAX_WEIGHT, gt=0)
     extend: bool = _of(EXTEND, False)
     window_ms: float = _of(WINDOW, Protocol.window_ms, gt=0)
     spike_threshold_mV: float = Field(Protocol.spike_threshold_mV, description="mV")

@@ -18,11 +18,11 @@ from wscale.measurement.solution import (
 __all__ = ["find_weight", "too_weak"]
 
 _MOST_TRIALS = 24
-# So many responses in a row below the target: then the largest weight is tried
+# After this many responses below the target, the largest weight is tried
 _MOST_BELOW = 3
-# What the response saturates at is told from weights that are this many times apart
+# Ratio of the weights from which the saturating response is estimated
 _TENFOLD, _SEVERAL = 10.0, 5.0
-_NEAR = 0.5  # and that the largest weight's has come as near to it as this share
+_NEAR = 0.5  # share of it that the response to the largest weight must exceed
 
 
 def find_weight(

@@ -38,8 +38,8 @@ class Protocol:
         When a trial ends: as soon as its peak is certain, after it has also fallen to one half (so
         that there is a half-width), or with the window. The EPSP is the same.
     trials : int
-        A response is the mean of so many activations, with random streams 0, 1, ...; for synapses
-        that release at random.
+        Number of activations that a response is the mean of, with random streams 0, 1, ...; for
+        synapses that release at random.
 
     Examples
     --------

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from wscale._util.plain import is_number, short
 from wscale.errors import ConfigError, ModelError, closest, option
 from wscale.measurement.epsp import Protocol
 from wscale.model.description import STIM, ModelDescription
-from wscale.model.weight_unit import KEY, check_unit
+from wscale.model.weight_unit import KEY, UNITS, check_unit
 
 __all__ = [
     "NETPYNE_KEYS",
@@ -248,12 +249,22 @@ def check_window(model: ModelDescription, protocol: Protocol) -> None:
         )
 
 
-def check_max_weight(max_weight: float) -> None:
-    """Raise ConfigError where a weight, uS, cannot be the largest that is plausible."""
-    if not 0 < max_weight <= LARGEST_uS:
+def check_max_weight(max_weight: float | None, models: Sequence[ModelDescription]) -> None:
+    """Raise ConfigError if a number cannot be the largest plausible weight of models."""
+    if max_weight is None:
+        return
+    units = {model.stated_unit.name for model in models if model.stated_unit is not None}
+    if len(units) > 1:
         raise ConfigError(
-            f"{option('max_weight', max_weight)} must be positive and at most {LARGEST_uS:g} uS; "
-            "0.1 uS is usual, and 1 nS is 1e-3 uS"
+            f"{option('max_weight', max_weight)} is in the unit of the synapse's weight, and the "
+            f"synapses have several: {', '.join(sorted(units))}; search them one by one, or leave "
+            "it out"
+        )
+    largest = LARGEST_uS if not units else LARGEST_uS / UNITS[units.pop()]
+    if not 0 < max_weight <= largest:
+        raise ConfigError(
+            f"{option('max_weight', max_weight)} must be positive and at most {largest:g}, in the "
+            "unit of the synapse's weight; 0.1 uS = 100 nS is usual"
         )
 
 
@@ -261,8 +272,8 @@ def check_threshold(threshold: float) -> None:
     """Raise ConfigError where a number cannot be the threshold of addCellParamsWeightNorm."""
     if not 0 < threshold < math.inf:
         raise ConfigError(
-            f"{option('threshold', threshold)} must be positive and finite: the largest entry that "
-            "NetPyNE loads is so many times the soma's; 1000 is its default"
+            f"{option('threshold', threshold)} must be positive and finite: the multiple of the "
+            "soma's entry above which NetPyNE clips entries; 1000 is its default"
         )
 
 

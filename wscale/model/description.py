@@ -13,6 +13,7 @@ from typing import Any
 
 from wscale._util.text import kinds
 from wscale.errors import ModelError, option
+from wscale.measurement.solution import MAX_WEIGHT_uS
 from wscale.mechanisms.declarations import RandomStreams, random_streams
 from wscale.mechanisms.library import mechanisms_hash, sources_of
 from wscale.model.weight_unit import KEY, WeightUnit, stated_unit
@@ -119,6 +120,10 @@ class ModelDescription:
             for label in self.syn_mechs
         }
         return {label: streams for label, streams in found.items() if streams is not None}
+
+    def largest_uS(self, max_weight: float | None) -> float:
+        """Return the largest plausible weight, uS; ``max_weight`` is in the weight's unit."""
+        return MAX_WEIGHT_uS if max_weight is None else max_weight * self.weight_unit.uS
 
     def netpyne_net(self) -> dict[str, Any]:
         """Return a copy of ``net`` with nothing in it that NetPyNE does not know."""

@@ -14,7 +14,7 @@ from wscale.errors import SelectionError
 from wscale.measurement.epsp import Protocol, Response
 from wscale.measurement.loss import best_on_grid, loss_mV2, summed_loss_mV2
 from wscale.measurement.on_grid import Interpolation, solve_on_grid
-from wscale.measurement.solution import MAX_WEIGHT_uS, Solution
+from wscale.measurement.solution import Solution
 from wscale.model.checks import LARGEST_uS, check_max_weight
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
@@ -44,7 +44,7 @@ class GridSetting:
     weights_uS: tuple[float, ...]
     interpolation: Interpolation
     tolerance: float
-    max_weight: float
+    max_weight: float | None
     extend: bool
 
 
@@ -166,7 +166,7 @@ def grid(
     targets: Targets | float = 0.5,
     interpolation: Interpolation = "monotone",
     tolerance: float = 1e-3,
-    max_weight: float = MAX_WEIGHT_uS,
+    max_weight: float | None = None,
     extend: bool = False,
     protocol: Protocol | None = None,
     **how: Unpack[RunOptions],
@@ -192,9 +192,10 @@ def grid(
         until it meets the target, or by straight lines, simulated once.
     tolerance : float
         Largest relative error of the response for status ok.
-    max_weight : float
-        The largest weight of a plausible synapse, uS (docs/methodology.md): beyond the
-        grid, none is tried that is larger, and a larger one on the grid is not ok.
+    max_weight : float, optional
+        The largest weight that is tried beyond the grid, in the unit of the synapse's weight; a
+        larger one on the grid is not ok. Default: what is 0.1 uS, the largest plausible conductance
+        (docs/methodology.md).
     extend : bool
         Go on with larger weights, in a few trials, where the grid ends below the target.
     protocol : Protocol, optional
@@ -258,13 +259,12 @@ def plan_grid(
     targets: Targets | float = 0.5,
     interpolation: Interpolation = "monotone",
     tolerance: float = 1e-3,
-    max_weight: float = MAX_WEIGHT_uS,
+    max_weight: float | None = None,
     extend: bool = False,
     protocol: Protocol | None = None,
 ) -> Search[SiteResult, GridResult]:
     """Check what :func:`grid` is given, and return the search that it runs."""
     weights = check_weights(weights_uS)
-    check_max_weight(max_weight)
     cells = plan_cells(
         models,
         sections=sections,
@@ -274,6 +274,7 @@ def plan_grid(
         tolerance=tolerance,
         protocol=protocol,
     )
+    check_max_weight(max_weight, [cell.model for cell in cells])
     return Search(
         method="grid",
         cells=cells,
@@ -283,7 +284,7 @@ def plan_grid(
         chains=one_by_one,
         trials_per_site=len(weights) + 1,
         join=lambda cell, parts: GridResult(
-            cell.model, tuple(parts), Filling(max_weight=max_weight)
+            cell.model, tuple(parts), Filling(largest_uS=cell.model.largest_uS(max_weight))
         ),
         part=SiteResult,
     )
@@ -304,7 +305,7 @@ def _search_site(
         lambda weight: rig.respond([(site, weight)])[0],
         setting.interpolation,
         setting.tolerance,
-        max_weight=setting.max_weight,
+        max_weight=cell.model.largest_uS(setting.max_weight),
         extend=setting.extend,
         amount=cell.model.weight_unit.amount,
     )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Unpack
 
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Protocol
-from wscale.measurement.solution import MAX_WEIGHT_uS, Solution
+from wscale.measurement.solution import Solution
 from wscale.model.checks import check_max_weight
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
@@ -41,7 +41,7 @@ class SolveSetting:
     """What a worker needs to search a site, besides its place and target."""
 
     tolerance: float
-    max_weight: float
+    max_weight: float | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def solve(
     exclude: Sequence[str] = (),
     targets: Targets | float = 0.5,
     tolerance: float = 1e-3,
-    max_weight: float = MAX_WEIGHT_uS,
+    max_weight: float | None = None,
     protocol: Protocol | None = None,
     **how: Unpack[RunOptions],
 ) -> list[SolveResult]:
@@ -119,9 +119,9 @@ def solve(
         Target EPSPs, mV; negative for IPSPs.
     tolerance : float
         Largest relative error of the response for status ok.
-    max_weight : float
-        The largest weight of a plausible synapse, uS (docs/methodology.md): none is
-        tried that is larger.
+    max_weight : float, optional
+        The largest weight that is tried, in the unit of the synapse's weight; default: what is
+        0.1 uS, the largest plausible conductance (docs/methodology.md).
     protocol : Protocol, optional
         Window and thresholds; the polarity follows the targets.
 
@@ -178,11 +178,10 @@ def plan_solve(
     exclude: Sequence[str] = (),
     targets: Targets | float = 0.5,
     tolerance: float = 1e-3,
-    max_weight: float = MAX_WEIGHT_uS,
+    max_weight: float | None = None,
     protocol: Protocol | None = None,
 ) -> Search[SolvedSite, SolveResult]:
     """Check what :func:`solve` is given, and return the search that it runs."""
-    check_max_weight(max_weight)
     cells = plan_cells(
         models,
         sections=sections,
@@ -192,6 +191,7 @@ def plan_solve(
         tolerance=tolerance,
         protocol=protocol,
     )
+    check_max_weight(max_weight, [cell.model for cell in cells])
     return Search(
         method="norm",
         cells=cells,
@@ -200,7 +200,9 @@ def plan_solve(
         failed=_failed,
         chains=_sections,
         trials_per_site=2,
-        join=lambda cell, parts: _joined(cell, parts, Filling(max_weight=max_weight)),
+        join=lambda cell, parts: _joined(
+            cell, parts, Filling(largest_uS=cell.model.largest_uS(max_weight))
+        ),
         part=SolvedSite,
     )
 
@@ -224,12 +226,13 @@ def _solve_site(
     rig = rig_for(cell.model, cell.sites, cell.protocol)
     linear = _linear_weights(rig)
     site, target_mV = cell.sites[index], cell.targets_mV[index]
+    largest_uS = cell.model.largest_uS(setting.max_weight)
     solution = find_weight(
         lambda weight: rig.respond([(site, weight)])[0],
         target_mV,
-        _guess_uS(site, target_mV, before, linear, setting.max_weight),
+        _guess_uS(site, target_mV, before, linear, largest_uS),
         setting.tolerance,
-        setting.max_weight,
+        largest_uS,
         amount=cell.model.weight_unit.amount,
     )
     return SolvedSite(cell.model.cell, index, site, solution, time.perf_counter() - start)
@@ -240,17 +243,17 @@ def _guess_uS(
     target_mV: float,
     before: Sequence[SolvedSite],
     linear: dict[Site, _Linear],
-    max_weight: float,
+    largest_uS: float,
 ) -> float:
     """Return where to begin at a site; the largest weight where the target is out of reach."""
     here = linear[site]
     weight = here.weight_norm * abs(target_mV)
     if before and before[-1].solution.status in _OUT_OF_REACH:
-        return max_weight
+        return largest_uS
     # How far the outcomes are from their first guesses, by location
     found = [(part.site.loc, _ratio(part, linear)) for part in before if part.solution.weight_norm]
     if not found and weight * here.input_MOhm >= 1.0:  # more than the place itself conducts
-        return max_weight
+        return largest_uS
     return weight * _continued(found, site.loc)
 
 
@@ -276,7 +279,7 @@ def _continued(found: Sequence[tuple[float, float]], loc: float) -> float:
 
 
 class _Linear(NamedTuple):
-    """A site as a linear cable has it."""
+    """A site in a linear cable."""
 
     weight_norm: float  # uS/mV
     input_MOhm: float

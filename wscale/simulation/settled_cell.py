@@ -44,10 +44,10 @@ _FORMAT = "4"
 # Whether the saved state is all there is: a strong activation, how long, and when the cell is
 # looked at after the state was restored
 _STRONG_uS, _DISTURBED_ms, _MOMENT_ms = 0.05, 10.0, 1.0
-# So many steps of no length let mechanisms compute anew what only their DERIVATIVE sets
+# Steps of zero length in which mechanisms recompute what only their DERIVATIVE sets
 _REFRESHING, _NO_TIME_ms = 3, 1e-30
 # How a trial gets to the settled state, the cheapest first: from NEURON's SaveState; from that,
-# with variables computed anew that it leaves out; from time 0
+# with the variables that it leaves out recomputed; from time 0
 _WAYS = ("restore", "refresh", "run")
 # Run ahead, so many steps at a time are this share of the time since the activation
 _AHEAD_STEPS, _AHEAD_STRIDE = 10, 0.1
@@ -57,7 +57,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Impedances(NamedTuple):
-    """Of a site, MOhm."""
+    """Impedances of a site, MOhm."""
 
     transfer: float
     input: float
@@ -102,7 +102,7 @@ class Preparation:
     none is moved.
 
     SaveState leaves out ASSIGNED variables. Where a cell does not go on from it as it did without,
-    variables that only a DERIVATIVE sets are computed anew after restoring, by steps of no length;
+    variables that only a DERIVATIVE sets are recomputed after restoring, by steps of zero length;
     where that is not enough, trials run from time 0.
     """
 
@@ -275,7 +275,7 @@ class Preparation:
             self._h.frecord_init()
 
     def _refresh(self) -> None:
-        """Let mechanisms compute anew what only their DERIVATIVE sets, at unchanged potentials."""
+        """Let mechanisms recompute what only their DERIVATIVE sets, at unchanged potentials."""
         self._h.dt = _NO_TIME_ms
         try:
             for _ in range(_REFRESHING):

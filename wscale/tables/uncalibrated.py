@@ -27,14 +27,14 @@ class Filling:
         ``nearest``: the entry of the next calibrated segment towards the soma; where there is none,
         as ``cap``. ``cap``: the largest calibrated entry. ``zero``: no effect. ``refuse``: there is
         no table for NetPyNE.
-    max_weight : float
+    largest_uS : float
         The largest plausible weight, uS: an entry times its target is never more.
     epsp_mV : mapping
         Section and segment -> what the entry gives at the soma, mV, where that was measured.
     """
 
     how: Uncalibrated = "nearest"
-    max_weight: float = MAX_WEIGHT_uS
+    largest_uS: float = MAX_WEIGHT_uS
     epsp_mV: Mapping[tuple[str, int], float | None] = field(default_factory=dict)
 
 
@@ -71,7 +71,7 @@ def stand_ins(
     cap = max(
         (value for row in weight_norm.values() for value in row if value is not None), default=None
     )
-    clip, largest = clip_of(weight_norm), model.weight_unit.of(filling.max_weight)
+    clip, largest = clip_of(weight_norm), model.weight_unit.of(filling.largest_uS)
 
     def number(sec: str, segment: int) -> float | None:
         if weight_norm[sec][segment] is not None or (sec, segment) not in targets_mV:
