@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from wscale.measurement.epsp import FloatArray
 from wscale.mechanisms.library import sources_of
-from wscale.mechanisms.nmodl import mechanism_names
+from wscale.mechanisms.nmodl import draws_random, mechanism_names
 from wscale.model.model import Model
 from wscale.simulation.rig import Rig
 
@@ -16,10 +14,6 @@ __all__ = ["what_is_wrong"]
 
 # A plausible weight, and how often it is tried where a mechanism may draw random numbers, uS
 _WEIGHT_uS, _REPEATS = 1e-3, 8
-# How NMODL draws random numbers: its own statement, NEURON's streams, and those of C
-_DRAWS = re.compile(
-    rb"\bRANDOM\b|\brandom_\w+|\bnrnran123_|\bnrn_random_|\bscop_random|\bexprand|\bnormrand|\berand"
-)
 
 
 def what_is_wrong(rig: Rig) -> str | None:
@@ -79,7 +73,7 @@ def _random_synapses(model: Model) -> set[str]:
     return {
         name
         for text in sources_of(model.mod).values()
-        if _DRAWS.search(text)
+        if draws_random(text)
         for name in mechanism_names(text)
         if name in wanted
     }

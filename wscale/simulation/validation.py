@@ -24,6 +24,7 @@ def validation_messages(model: Model) -> tuple[str, ...]:
     from netpyne.sim import validator
 
     net = copy.deepcopy(model.net)
+    net["cellParams"][model.cell].pop("tables", None)  # of wscale, see cells/function_tables.py
     for sec in net["cellParams"][model.cell]["secs"].values():
         if not sec.get("mechs", True):  # "Missing key: <class 'str'>"
             del sec["mechs"]
