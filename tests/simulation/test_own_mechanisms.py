@@ -185,6 +185,16 @@ def test_alpha_synapse_takes_no_events(base):
         solve(cell(base, sections(), {"mod": "AlphaSynapse", "tau": 2.0}), n_jobs=1)
 
 
+def test_an_artificial_cell_is_refused(base):
+    net = deepcopy(base.net)
+    [pop] = net["popParams"].values()
+    pop.update(cellModel="IntFire1")
+    with pytest.raises(
+        ModelError, match=r"\['cell'\] is of the artificial cell IntFire1: it has no"
+    ):
+        solve(base.with_net(net), n_jobs=1)
+
+
 # ---------------------------------------------------------------------- FUNCTION_TABLE
 
 TABLES = """

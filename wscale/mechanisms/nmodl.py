@@ -28,6 +28,7 @@ _COMMENT = re.compile(rb"\bCOMMENT\b.*?\bENDCOMMENT\b|[:?][^\n]*", re.DOTALL)
 _NAME = re.compile(rb"\bNEURON\s*\{[^}]*?\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
 _POINTER = re.compile(rb"\bPOINTER\s+(\w+(?:\s*,\s*\w+)*)")
 _DECLARING = re.compile(rb"\b(?:NEURON|ASSIGNED|PARAMETER)\s*\{[^}]*\}")
+_POINTING = re.compile(rb"\bnrn_pointing\s*\(\s*(\w+)")
 _FUNCTION_TABLE = re.compile(rb"\bFUNCTION_TABLE\s+(\w+)")
 _WORD = re.compile(rb"\w+")
 # How NMODL draws random numbers: its own statement, NEURON's streams, and those of C
@@ -50,7 +51,7 @@ def mechanism_names(data: bytes) -> list[str]:
 def pointers(data: bytes) -> list[str]:
     """Return the POINTER variables of a .mod file that its code takes the value of.
 
-    Not those that only C code uses, by their address (``_p_rng``), which it can test.
+    Not those that are tested: by ``nrn_pointing``, or in C, which takes their address (``_p_rng``).
 
     Examples
     --------
@@ -60,7 +61,8 @@ def pointers(data: bytes) -> list[str]:
     text = _COMMENT.sub(b"", data)
     used = set(_WORD.findall(_DECLARING.sub(b"", text)))
     declared = [name for names in _POINTER.findall(text) for name in _WORD.findall(names)]
-    return [name.decode() for name in declared if name in used]
+    tested = _POINTING.findall(text)
+    return [name.decode() for name in declared if name in used and name not in tested]
 
 
 def function_tables(data: bytes) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wscale.measurement.epsp import Response
 from wscale.model.sites import Site
+from wscale.parallel.sandbox import timed
 from wscale.simulation.rig import Rig
 from wscale.simulation.synapse_check import what_is_wrong
 
@@ -50,5 +51,6 @@ def first_trials(rig: Rig, weight_uS: float) -> FirstTrials:
         [responses[site]] = rig.respond([(site, weight_uS)])
     trial_s = (time.perf_counter() - start) / 2
     failed = {site: each.reason for site, each in responses.items() if each.status == "failed"}
-    problem = failed[near] if len(failed) == len(responses) else what_is_wrong(rig)
+    with timed(preparation=True):
+        problem = failed[near] if len(failed) == len(responses) else what_is_wrong(rig)
     return FirstTrials(problem, failed, trial_s)

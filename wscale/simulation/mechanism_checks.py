@@ -20,6 +20,7 @@ __all__ = ["check_mechanisms"]
 
 def check_mechanisms(model: Model) -> None:
     """Name missing mechanisms and parameters; NetPyNE would only print, and build without them."""
+    _refuse_artificial(model)
     needed = users_of(model)
     missing = needed.keys() - set(available_mechanisms())
     if missing:
@@ -28,6 +29,17 @@ def check_mechanisms(model: Model) -> None:
         _check_kind(model, name, users)
     _check_carried(model, needed)
     _check_parameters(model)
+
+
+def _refuse_artificial(model: Model) -> None:
+    known = available_mechanisms()
+    for name, pop in model.net["popParams"].items():
+        kind = pop.get("cellModel")
+        if kind in known and kind_of(kind) == "artificial cell":
+            raise ModelError(
+                f"popParams[{name!r}] is of the artificial cell {kind}: it has no section, so a "
+                f"synapse on it has no EPSP; leave cellModel out and give cellType {model.cell!r}"
+            )
 
 
 def _check_carried(model: Model, needed: dict[str, list[str]]) -> None:
