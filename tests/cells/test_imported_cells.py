@@ -240,21 +240,44 @@ def test_pickles_of_numpy_are_read(write, protocol, kind):
     assert read["globals"] == {"celsius": 34.0}
 
 
-def python_2(value):
-    """Pickle as Python 2 does in protocol 2: text as bytes."""
+def python_2(value, protocol):
+    """Pickle as Python 2 does: text as bytes, in protocol 0 as lines."""
     if isinstance(value, dict):
-        return b"}(" + b"".join(python_2(k) + python_2(v) for k, v in value.items()) + b"u"
+        parts = [(python_2(k, protocol), python_2(v, protocol)) for k, v in value.items()]
+        if protocol == 0:
+            return b"(d" + b"".join(k + v + b"s" for k, v in parts)
+        return b"}(" + b"".join(k + v for k, v in parts) + b"u"
     if isinstance(value, list):
-        return b"](" + b"".join(map(python_2, value)) + b"e"
+        parts = [python_2(entry, protocol) for entry in value]
+        if protocol == 0:
+            return b"(l" + b"".join(part + b"a" for part in parts)
+        return b"](" + b"".join(parts) + b"e"
     if isinstance(value, str):
         text = value.encode("latin1")
+        if protocol == 0:
+            return b"S" + repr(text)[1:].encode() + b"\n"
         return b"U" + bytes([len(text)]) + text
-    return pickle.dumps(value, 2)[2:-1]
+    return pickle.dumps(value, protocol)[2 if protocol == 2 else 0 : -1]
 
 
-def test_python_2_pickle_is_read(write):
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_python_2_pickle_is_read(write, protocol):
     rule = {**RULE, "note": "Purkinje, 2 \u00b5m"}
-    assert read_cell(write("a.pkl", b"\x80\x02" + python_2(rule) + b".")).rule == rule
+    head = b"\x80\x02" if protocol == 2 else b""
+    assert read_cell(write("a.pkl", head + python_2(rule, protocol) + b".")).rule == rule
+
+
+def test_array_in_a_python_2_pickle_is_read(write):
+    """As Python 2 and its NumPy write it: the raw numbers are text there."""
+    raw = np.array([1e-5, 2e-5, 3e-5]).tobytes()
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01(K\x03t"
+        b"cnumpy\ndtype\n(U\x02f8K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+        b"K\x00tbI00\nU" + bytes([len(raw)]) + raw + b"tb"
+    )
+    rule = python_2(changed("secs", "dend", "mechs", "pas", "g", value="array"), 2)
+    content = b"\x80\x02" + rule.replace(python_2("array", 2), array) + b"."
+    assert read_cell(write("a.pkl", content)).rule == RULE
 
 
 class Attack:
@@ -425,6 +448,31 @@ def test_point_process_cells(write, tmp_path):
     assert shared.rule["secs"]["soma"]["pointps"]["SharedVoltage_0"]["k"] == 1e-3
     with pytest.raises(ModelError, match=r"is artificial: its voltage is that of 'OwnVoltage'"):
         read_cell(file, cell_args=["OwnVoltage"], biophysics=PASSIVE, **options)
+
+
+LEFT_OUT = """
+begintemplate Left
+public soma, dend
+create soma, dend
+objref alpha, exp
+proc init() {
+  connect dend(0), soma(1)
+  soma { insert pas  alpha = new AlphaSynapse(0.5)  exp = new ExpSyn(0.5) }
+  dend { nseg = 3  insert pas  insert extracellular  %s }
+}
+endtemplate Left
+"""
+
+
+def test_what_netpyne_leaves_out_is_said_or_refused(write):
+    """A stimulus whose name is that of a synapse; and arrays, here of extracellular."""
+    cell = read_cell(write("left.hoc", LEFT_OUT % ""))
+    [notice] = cell.notices
+    assert "AlphaSynapse in section 'soma' is left out" in notice
+    assert cell.rule["secs"]["dend"]["mechs"]["extracellular"] == {"e": 0.0}
+    insulated = LEFT_OUT % "xg(0.5:1) = 1e-3:1e-3  xc[1](0.9) = 0.5"
+    with pytest.raises(ModelError, match=r"'dend' sets 'xg', 'xc' of extracellular, which are arr"):
+        read_cell(write("left.hoc", insulated))
 
 
 # ---------------------------------------------------------------------- what is refused

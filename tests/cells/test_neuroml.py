@@ -324,6 +324,24 @@ def test_bare_morphology_takes_biophysics(write):
 
 
 @extra
+def test_one_compartment_needs_no_resistivity(write):
+    """Nothing flows along it: Ra is any, and said."""
+    whole = cell_text()
+    resistivity = '<resistivity value="0.15 kohm_cm"/>'
+    soma = MORPHOLOGY[: MORPHOLOGY.index("</segment>") + len("</segment>")] + "</morphology>"
+    one = cell_text(morphology=soma)
+    with_ra = read_cell(write("one.nml", one))
+    assert list(with_ra.rule["secs"]) == ["soma"]
+    without = read_cell(write("one.nml", one.replace(resistivity, "")))
+    assert without.rule["secs"]["soma"]["geom"].pop("Ra") == 100.0
+    assert with_ra.rule["secs"]["soma"]["geom"].pop("Ra") == 150.0
+    assert without.rule == with_ra.rule
+    assert "'soma' has no resistivity: Ra is taken as 100 ohm cm" in " ".join(without.notices)
+    with pytest.raises(ModelError, match=r"has no 'Ra'"):
+        read_cell(write("cell.nml", whole.replace(resistivity, "")))
+
+
+@extra
 def test_one_of_several_cells_and_a_morphology_of_its_own(write):
     two = cell_text(name="Two", head=MORPHOLOGY, morphology="").replace(
         '<cell id="Two">', '<cell id="Two" morphology="m">'

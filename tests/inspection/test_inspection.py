@@ -17,6 +17,7 @@ from wscale.cli.inspection_table import print_inspection
 from wscale.errors import ConfigError
 from wscale.inspection.inspect import inspect_cell
 from wscale.inspection.membrane import slowest_ms
+from wscale.model.synapses import SynapseGroup, with_synapses
 from wscale.parallel.sandbox import Sandbox
 
 
@@ -190,6 +191,21 @@ def test_notices_hold_the_stored_weight_norm(load):
     found = inspect_cell(Model._checked(model.cell, model.net, model.cfg, model.mod), n_jobs=2)
     assert "stored weightNorm removed from 1 sections" in " ".join(found.notices)
     assert "stored weightNorm removed" in printed(found)
+
+
+@pytest.mark.parametrize(("beyond_um", "fit"), [(-1, False), (5, True)])
+def test_trials_that_fail_are_said(load, beyond_um, fit):
+    """At every site, the cell cannot be calibrated; at one, a search will say so of it."""
+    reversal = f"1.7e308 * (post_dist_path > {beyond_um})"
+    synapse = {"mod": "Exp2Syn", "tau1": 0.1, "tau2": 5.0, "e": reversal}
+    model = passive(load("PV_simple", **{"dt": 0.05, "NetStim1.weight": 50.0}), dendrite=True)
+    found = inspect_cell(with_synapses(model, SynapseGroup("", {"syn": synapse})), n_jobs=1)
+    assert found.fit is fit
+    if fit:
+        assert "a trial at dend(0.954545) failed: " in " ".join(found.notices)
+    else:
+        assert found.status.startswith("not fit: cannot be calibrated: ")
+        assert "not finite" in found.status
 
 
 def test_input_is_checked(load):

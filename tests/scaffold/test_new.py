@@ -114,6 +114,18 @@ def test_a_cell_that_lacks_mechanisms_is_refused(hoc):
     assert not (hoc / "mine").exists()
 
 
+def test_a_cell_whose_first_trial_fails_is_refused(tmp_path):
+    """Nothing is left, as where mechanisms are not there."""
+    geom = {"L": 20.0, "diam": 20.0, "nseg": 1}
+    soma = {"geom": geom, "mechs": {"pas": {"g": 1e300, "e": 1e308}}}
+    (tmp_path / "cell.json").write_text(json.dumps({"secs": {"soma": soma}}))
+    done = wscale("new", "mine", "--cell-file", "cell.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ModelError: cell cannot be calibrated: " in done.stderr
+    assert "not finite" in done.stderr
+    assert not (tmp_path / "mine").exists()
+
+
 def test_several_folders_of_nmodl(hoc, repo):
     other = hoc / "other"
     other.mkdir()

@@ -11,9 +11,9 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from helpers.full_runs import equals_full_runs
 
 from wscale import Protocol, Rig, list_sites
-from wscale.simulation.full_run import netpyne_trace
 from wscale.simulation.settled_cache import is_settled, settled_state
 
 MECHANISM_CACHE = Path(os.environ.get("WSCALE_CACHE") or "~/.cache/wscale").expanduser()
@@ -128,19 +128,6 @@ print(notes, file is None)
 # ---------------------------------------------------------------------- synapses that differ
 
 
-def equals_full_runs(model, weight_uS=1e-3):
-    sites = [list_sites(model)[0], list_sites(model)[-1]]
-    with Rig(model, sites) as rig:
-        traces = [rig.trace(site, weight_uS) for site in (*sites, sites[0])]
-        responses = rig.respond([(site, weight_uS) for site in sites])
-    for site, (t, v) in zip((*sites, sites[0]), traces, strict=True):
-        t_full, v_full = netpyne_trace(model, site, weight_uS)
-        first = abs(t_full - t[0]).argmin()
-        assert len(v) >= 1000
-        assert abs(v[: len(v_full) - first] - v_full[first : first + len(v)]).max() <= 1e-9
-    return responses
-
-
 def test_parameters_that_depend_on_the_place(load):
     """NetPyNE evaluates functions in synMechParams at each synapse."""
     model = load("PT5B_reduced", dt=0.05)
@@ -184,9 +171,9 @@ def test_a_synapse_that_does_not_rest_is_settled_at_each_site(tmp_path, repo):
     (folder / "hd.mod").write_bytes((repo / "mod" / "hd.mod").read_bytes())
     code = f"""
 import dataclasses, sys
-sys.path[:0] = [{str(repo)!r}, {str(repo / "tests")!r}, {str(repo / "tests" / "simulation")!r}]
+sys.path[:0] = [{str(repo)!r}, {str(repo / "tests")!r}]
 from wscale import Model
-from test_settled import equals_full_runs
+from helpers.full_runs import equals_full_runs
 model = Model.from_folder({str(repo)!r}, "PT5B_hh", {{"dt": 0.05}}, {str(folder)!r})
 target = model.stim_target
 target.update(synMech=["Restless"])

@@ -164,6 +164,7 @@ def read_cell(
     else:
         imported = import_cell(file.absolute(), cell_class, cell_args, mod)
         rule, own_mod = imported.rule, imported.mod
+        notices += [f"{file}: {text}" for text in imported.notices]
         label = "" if suffix == ".swc" else cell_class or ""
         rule = {key: part for key, part in rule.items() if part}
         lists = rule.pop("secLists", {})

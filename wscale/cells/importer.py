@@ -6,9 +6,11 @@ its NEURON clean; what comes back is plain.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,10 @@ from typing import Any
 
 from wscale._util.plain import some, to_plain
 from wscale._util.text import kinds
+from wscale.cells.function_tables import tables_of
 from wscale.cells.source_scan import check_swc, hoc_name, python_name
+from wscale.cells.swc import swc_notices, swc_text
+from wscale.cells.uncarried import left_out
 from wscale.cells.user_code import run_user_code
 from wscale.errors import CompileError, ModelError, WscaleError, option
 from wscale.mechanisms.declarations import mentioned_names, needed_files
@@ -44,10 +49,13 @@ class Imported:
         Its rule, plain.
     mod : str or None
         The folder ``mod`` beside the file, where its mechanisms were taken from there.
+    notices : tuple of str
+        What the user should know.
     """
 
     rule: dict[str, Any]
     mod: str | None
+    notices: tuple[str, ...] = ()
 
 
 def import_cell(
@@ -99,7 +107,7 @@ def import_cell(
             answer = _ask(request, None, file)
     except ModelError as error:
         raise ModelError(f"{error}{_remedy(str(error), folder)}") from error
-    return Imported(answer["rule"], own_mod)
+    return Imported(answer["rule"], own_mod, tuple(answer["notices"]))
 
 
 def _ask(request: dict[str, Any], needs: list[str] | None, file: Path) -> dict[str, Any]:
@@ -140,6 +148,11 @@ def _remedy(message: str, folder: str | Path | None) -> str:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Child side: load mechanisms, let NetPyNE import the cell, make it plain."""
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
+        return _imported(request, Path(scratch))
+
+
+def _imported(request: dict[str, Any], scratch: Path) -> dict[str, Any]:
     from wscale.mechanisms.loading import import_neuron, load_needed
 
     if request["mod"] is not None:
@@ -152,6 +165,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
     h.load_file("stdrun.hoc")  # has v_init, which no file is to find new
     read, look, counted = neuronPyHoc.getCellParams, neuronPyHoc.getGlobals, []
+    soma_um2: list[float] = []
+    notices: list[str] = []
     usual = {name: getattr(h, name) for name in ("celsius", "v_init")}
     marks = {name: math.nextafter(value, math.inf) for name, value in usual.items()}
     chosen: dict[str, float] = {}
@@ -159,6 +174,9 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     def count(cell: Any, *more: Any, **named: Any) -> Any:
         found = getattr(cell, "all_sec", None) or ([0] if hasattr(cell, "sec") else h.allsec())
         counted.append(len(list(found)))
+        notices.extend(left_out(h, h.allsec()))
+        if file.endswith(".swc"):
+            soma_um2.extend(sum(seg.area() for seg in sec) for sec in cell.soma)
         for key, mark in marks.items():
             if getattr(h, key) != mark:  # the file has set it, be it to what is NEURON's default
                 chosen[key] = float(getattr(h, key))
@@ -178,10 +196,13 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if file.endswith(".py") and Path(file).stem in sys.modules:
         raise ModelError(f"{file} has the name of a Python module; rename the file")
     params = specs.NetParams()
+    text = _without_mark(file, scratch)
     try:
         params.importCellParams(
-            "cell", file, name or "", cellArgs=arguments, cellInstance=name is None
+            "cell", text, name or "", cellArgs=arguments, cellInstance=name is None
         )
+    except ModelError as error:
+        raise ModelError(f"{file}: {error}") from error
     except WscaleError:
         raise
     except BaseException as error:
@@ -196,7 +217,24 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         )
     _refuse_own_voltage(h, file, rule["secs"])
     _keep_globals(rule, chosen)
-    return {"rule": rule}
+    if file.endswith(".swc"):
+        notices += swc_notices(h, text, rule, soma_um2)
+    elif not file.endswith(".py") and (tables := tables_of(h, Path(file))):
+        rule["tables"] = tables
+        notices.append(
+            f"wscale sets the tables {some(tables)} as the file does; a network that does not run "
+            "the file must set them too"
+        )
+    return {"rule": rule, "notices": notices}
+
+
+def _without_mark(file: str, scratch: Path) -> str:
+    """Return the file to read: a copy of an SWC file that begins with a byte-order mark."""
+    if not file.endswith(".swc") or not Path(file).read_bytes().startswith(codecs.BOM_UTF8):
+        return file
+    copy = scratch / Path(file).name
+    copy.write_text(swc_text(Path(file)))
+    return str(copy)
 
 
 def _keep_globals(rule: dict[str, Any], chosen: dict[str, float]) -> None:

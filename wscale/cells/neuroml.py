@@ -150,7 +150,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         nmodl = _write_nmodl(file, cell.id, mechanisms_of(document, cell))
         carried = {name: Carried.of(text) for name, text in nmodl.items()}
         step = f"NetPyNE's import of cell {cell.id!r} failed"
-        rule = make_rule(cell, carried)
+        rule, told = make_rule(cell, carried)
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from error
     except WscaleError:
@@ -162,7 +162,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         f"{file}: the temperature of its network ({some(sorted(warm))}) is not taken over; the "
         "model's cfg.hParams['celsius'] holds"
     ]
-    return {"name": cell.id, "rule": rule, "nmodl": nmodl, "notices": notices if warm else []}
+    notices = (notices if warm else []) + [f"{file}: {text}" for text in told]
+    return {"name": cell.id, "rule": rule, "nmodl": nmodl, "notices": notices}
 
 
 def _document(file: str) -> Any:

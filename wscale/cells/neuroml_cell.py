@@ -27,10 +27,11 @@ __all__ = ["make_rule"]
 _SECTION = "sao864921383"  # marks a segment group that is one unbranched cable
 _ALIAS = "one:"
 _POPULATION = "cells"
+_ANY_RA_ohm_cm = 100.0
 
 
-def make_rule(cell: Any, carried: dict[str, Carried]) -> dict[str, Any]:
-    """Return the rule that NetPyNE's import makes of a cell.
+def make_rule(cell: Any, carried: dict[str, Carried]) -> tuple[dict[str, Any], list[str]]:
+    """Return the rule that NetPyNE's import makes of a cell, and notices.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ def make_rule(cell: Any, carried: dict[str, Carried]) -> dict[str, Any]:
         specs.NetParams(), simConfig=specs.SimConfig()
     )
     places = _round_places(cell, cables)
+    notices: list[str] = []
     builder.handle_population(_POPULATION, cell.id, 1, cell)
     rule: dict[str, Any] = to_plain(builder.cellParams[cell.id], "cell")
     lists = rule["secLists"]
@@ -60,12 +62,18 @@ def make_rule(cell: Any, carried: dict[str, Carried]) -> dict[str, Any]:
             sec["topol"]["parentX"] = where
         sec["geom"]["pt3d"] = _points(name, segments)
         lacking = [key for key in ("cm", "Ra") if key not in sec["geom"]]
-        if lacking and not empty:
+        if lacking == ["Ra"] and len(cables) == sec["geom"].get("nseg", 1) == 1 and not empty:
+            sec["geom"]["Ra"] = _ANY_RA_ohm_cm
+            notices.append(
+                f"section {name!r} has no resistivity: Ra is taken as {_ANY_RA_ohm_cm:g} ohm cm, "
+                "which has no effect in a cell of one compartment"
+            )
+        elif lacking and not empty:
             raise ModelError(
                 f"section {name!r} has no {some(lacking)}: give specificCapacitance and "
                 "resistivity for all segments"
             )
-    return rule
+    return rule, notices
 
 
 # ---------------------------------------------------------------------- morphology

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wscale._util.plain import some
+from wscale.cells.swc import swc_text
 from wscale.errors import ModelError, closest, option
 
 __all__ = ["check_swc", "hoc_name", "python_name"]
@@ -131,7 +132,7 @@ def _only(file: Path, names: list[str], what: str) -> str:
 def check_swc(file: Path) -> None:
     """Refuse an SWC file that NEURON would misread, with its line."""
     seen: set[int] = set()
-    for number, line in enumerate(file.read_text(encoding="latin1").splitlines(), 1):
+    for number, line in enumerate(swc_text(file).splitlines(), 1):
         fields = line.split("#")[0].split()
         if not fields:
             continue
@@ -145,7 +146,8 @@ def check_swc(file: Path) -> None:
             ) from None
         if kind not in (1, 2, 3, 4):
             raise ModelError(
-                f"{where}: type {kind} is none of 1 (soma), 2 (axon), 3 (dendrite), 4 (apical)"
+                f"{where}: type {kind} is none of 1 (soma), 2 (axon), 3 (dendrite), 4 (apical), "
+                "which NetPyNE reads; give the point the type of its neurite, or leave it out"
             )
         if index in seen or (parent != -1 and parent not in seen) or not 0 < radius < 1e6:
             raise ModelError(

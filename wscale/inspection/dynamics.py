@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-
-import numpy as np
 
 from wscale._util.plain import finite
 from wscale.inspection.membrane import MembraneRun, run_membrane
 from wscale.measurement.epsp import Protocol
 from wscale.model.model import Model
 from wscale.model.sites import list_sites
+from wscale.simulation.first_trials import FirstTrials, first_trials
 from wscale.simulation.rig import Rig
 from wscale.simulation.settled_cell import settled_before
 
@@ -52,7 +50,7 @@ class Dynamics:
     settled: bool
 
 
-def measure_dynamics(model: Model, protocol: Protocol) -> tuple[Dynamics, MembraneRun]:
+def measure_dynamics(model: Model, protocol: Protocol) -> tuple[Dynamics, MembraneRun, FirstTrials]:
     """Make trials at some sites of a cell, then run it from time 0.
 
     Parameters
@@ -68,8 +66,10 @@ def measure_dynamics(model: Model, protocol: Protocol) -> tuple[Dynamics, Membra
         What was measured.
     MembraneRun
         The run from time 0, with what it says of each section.
+    FirstTrials
+        Whether trials fail.
     """
-    drift_mV, trial_s, settled = _trials(model, protocol)
+    drift_mV, tried, settled = _trials(model, protocol)
     run = run_membrane(model, protocol, still=abs(drift_mV) <= protocol.drift_tolerance_mV)
     dynamics = Dynamics(
         drift_mV=finite(drift_mV),
@@ -78,22 +78,17 @@ def measure_dynamics(model: Model, protocol: Protocol) -> tuple[Dynamics, Membra
         time_constant_ms=run.tau_ms,
         build_s=run.build_s,
         settling_s=run.settling_s,
-        trial_s=trial_s,
+        trial_s=tried.trial_s,
         settled=settled,
     )
-    return dynamics, run
+    return dynamics, run, tried
 
 
-def _trials(model: Model, protocol: Protocol) -> tuple[float, float, bool]:
-    """Return drift, mV, the time of a trial, s, and whether the settled state was kept."""
+def _trials(model: Model, protocol: Protocol) -> tuple[float, FirstTrials, bool]:
+    """Return drift, mV, what trials gave, and whether the settled state was kept."""
     sites = list_sites(model)
     own = model.stim_target.get("weight")
     weight_uS = 5e-4 if own is None else float(own) * model.weight_unit.uS
-    chosen = dict.fromkeys((sites[0], sites[len(sites) // 2], sites[-1]))
-    times_s = []
     with Rig(model, sites, protocol) as rig:
-        for site in chosen:
-            start = time.perf_counter()
-            rig.respond([(site, weight_uS)])
-            times_s.append(time.perf_counter() - start)
-        return rig.drift_mV, float(np.mean(times_s)), settled_before(model, sites, protocol)
+        tried = first_trials(rig, weight_uS)
+        return rig.drift_mV, tried, settled_before(model, sites, protocol)

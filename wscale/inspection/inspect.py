@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from wscale._util.text import many
-from wscale.errors import ConfigError, OtherMechanismsError, SelectionError, WscaleError
+from wscale.errors import (
+    ConfigError,
+    OtherMechanismsError,
+    SelectionError,
+    SimulationError,
+    WscaleError,
+)
 from wscale.inspection.dynamics import Dynamics, measure_dynamics
 from wscale.inspection.membrane import MembraneRun
 from wscale.measurement.epsp import Protocol
@@ -17,6 +23,7 @@ from wscale.model.model import Model
 from wscale.model.needs import share_mechanisms
 from wscale.model.sites import Site, list_sites, number_of_segments, path_distance_um
 from wscale.parallel.pool import LocalBackend, number_of_jobs
+from wscale.simulation.first_trials import FirstTrials
 from wscale.simulation.rig import preflight, release_rig
 from wscale.simulation.validation import validation_messages
 
@@ -202,7 +209,10 @@ def inspect_cell(
             [shared] = share_mechanisms([model])
         except WscaleError as error:
             return dataclasses.replace(found, problems=(f"cannot be simulated: {error}",))
-        [found] = LocalBackend(1).map(_measured, [(shared, protocol, found)])
+        try:
+            [found] = LocalBackend(1).map(_measured, [(shared, protocol, found)])
+        except SimulationError as error:  # its process ended
+            return dataclasses.replace(found, problems=(f"cannot be simulated: {error}",))
     return found
 
 
@@ -269,7 +279,12 @@ def _measured(task: tuple[Model, Protocol, Inspection]) -> Inspection:
 
 
 def _judged(
-    model: Model, protocol: Protocol, found: Inspection, dynamics: Dynamics, run: MembraneRun
+    model: Model,
+    protocol: Protocol,
+    found: Inspection,
+    dynamics: Dynamics,
+    run: MembraneRun,
+    tried: FirstTrials,
 ) -> Inspection:
     """Add what was measured, and say what is wrong with the cell."""
     problems, notices = list(found.problems), list(found.notices)
@@ -289,6 +304,12 @@ def _judged(
         notices.append(
             f"{model.cell}: {many(spikes, 'spike')} while it settles, none in the window"
         )
+    if tried.problem is not None:
+        problems.append(f"cannot be calibrated: {tried.problem}")
+    else:
+        notices += [
+            f"{model.cell}: a trial at {s} failed: {why}" for s, why in tried.failed.items()
+        ]
     sections = tuple(
         dataclasses.replace(s, length_um=run.length_um[s.name], rest_mV=run.rest_mV[s.name])
         for s in found.sections

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from wscale.mechanisms.nmodl import mechanism_names
+from wscale.mechanisms.nmodl import draws_random, mechanism_names
 
 __all__ = [
     "BUILT_IN",
@@ -55,10 +55,6 @@ _VERBATIM = re.compile(r"\bVERBATIM\b(.*?)\bENDVERBATIM\b", re.DOTALL)
 _C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _INCLUDE = re.compile(r"\binclude\s*[\"<]([^\"<>\n]+)[\">]", re.IGNORECASE)
 _NET_RECEIVE = re.compile(r"\bNET_RECEIVE\s*\(\s*\w+\s*\(([^()]*)\)")
-# How NMODL draws random numbers: its own statement, NEURON's streams, and those of C
-_DRAWS = re.compile(
-    r"\bRANDOM\b|\brandom_\w+|\bnrnran123_|\bnrn_random_|\bscop_random|\bexprand|\bnormrand|\berand"
-)
 _RANDOM = re.compile(r"\bRANDOM\s+(\w+(?:\s*,\s*\w+)*)")
 _BLOCK = re.compile(r"\b(?:PROCEDURE|FUNCTION)\s+(\w+)")
 _NEW_STREAM = re.compile(r"\bnrnran123_newstream(3?)\b")
@@ -153,7 +149,7 @@ def random_streams(sources: Mapping[str, bytes], mechanism: str) -> RandomStream
             continue
         text = _COMMENT_BLOCK.sub("", data.decode("latin-1"))
         nmodl = _LINE_COMMENT.sub("", _VERBATIM.sub("", text))
-        if not _DRAWS.search(nmodl + _c_code(text)):
+        if not draws_random((nmodl + _c_code(text)).encode()):
             return None
         named = _RANDOM.findall(" ".join(_NEURON.findall(nmodl)))
         variables = tuple(word for names in named for word in _WORD.findall(names))

@@ -27,6 +27,7 @@ __all__ = [
     "load_mechanisms",
     "load_needed",
     "parameters_of",
+    "texts_of_mechanisms",
 ]
 
 # In a library: the paths of the sources that it was compiled from
@@ -223,6 +224,17 @@ def kind_of(mechanism: str) -> str:
                 return "artificial cell"
             return "synapse" if points.is_netcon_target(index) else "point process"
     return "density mechanism"
+
+
+def texts_of_mechanisms() -> dict[str, bytes]:
+    """Return the text of the .mod file of each mechanism that NEURON has, by name.
+
+    Examples
+    --------
+    >>> b"NONSPECIFIC_CURRENT i" in texts_of_mechanisms()["pas"]
+    True
+    """
+    return {name: text.encode() for name, (_, text) in _registered().items()}
 
 
 def _registered() -> dict[str, tuple[str, str]]:

@@ -13,16 +13,28 @@ from pathlib import Path
 __all__ = [
     "MAKE_ERROR",
     "compiler_command",
+    "draws_random",
     "explain_failure",
     "failed_files",
     "failure_head",
+    "function_tables",
     "listed",
     "mechanism_names",
+    "pointers",
 ]
 
 # NMODL, as found in .mod files and in compiled libraries, which hold the text of theirs
 _COMMENT = re.compile(rb"\bCOMMENT\b.*?\bENDCOMMENT\b|[:?][^\n]*", re.DOTALL)
 _NAME = re.compile(rb"\bNEURON\s*\{[^}]*?\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
+_POINTER = re.compile(rb"\bPOINTER\s+(\w+(?:\s*,\s*\w+)*)")
+_DECLARING = re.compile(rb"\b(?:NEURON|ASSIGNED|PARAMETER)\s*\{[^}]*\}")
+_POINTING = re.compile(rb"\bnrn_pointing\s*\(\s*(\w+)")
+_FUNCTION_TABLE = re.compile(rb"\bFUNCTION_TABLE\s+(\w+)")
+_WORD = re.compile(rb"\w+")
+# How NMODL draws random numbers: its own statement, NEURON's streams, and those of C
+_DRAWS = re.compile(
+    rb"\bRANDOM\b|\brandom_\w+|\bnrnran123_|\bnrn_random_|\bscop_random|\bexprand|\bnormrand|\berand"
+)
 # What nocmodl, the C++ compiler and make say about a file
 _NMODL_ERROR = re.compile(r"(.*)\bat line (\d+) in file (\S+)")
 _CXX_ERROR = re.compile(r"(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)$")
@@ -34,6 +46,45 @@ def mechanism_names(data: bytes) -> list[str]:
     texts = (_COMMENT.sub(b"", text) for text in data.split(b"\0") if b"NEURON" in text)
     names = [match[1].decode() for text in texts if (match := _NAME.search(text))]
     return [name for name in names if name != "nothing"]  # SUFFIX nothing: functions only
+
+
+def pointers(data: bytes) -> list[str]:
+    """Return the POINTER variables of a .mod file that its code takes the value of.
+
+    Not those that are tested: by ``nrn_pointing``, or in C, which takes their address (``_p_rng``).
+
+    Examples
+    --------
+    >>> pointers(b"NEURON { SUFFIX a POINTER x, y } ASSIGNED { x y } BREAKPOINT { i = x }")
+    ['x']
+    """
+    text = _COMMENT.sub(b"", data)
+    used = set(_WORD.findall(_DECLARING.sub(b"", text)))
+    declared = [name for names in _POINTER.findall(text) for name in _WORD.findall(names)]
+    tested = _POINTING.findall(text)
+    return [name.decode() for name in declared if name in used and name not in tested]
+
+
+def function_tables(data: bytes) -> list[str]:
+    """Return the FUNCTION_TABLEs of a .mod file.
+
+    Examples
+    --------
+    >>> function_tables(b"NEURON { SUFFIX a } FUNCTION_TABLE tau(v (mV)) (ms)")
+    ['tau']
+    """
+    return [name.decode() for name in _FUNCTION_TABLE.findall(_COMMENT.sub(b"", data))]
+
+
+def draws_random(data: bytes) -> bool:
+    """Whether a .mod file may draw random numbers.
+
+    Examples
+    --------
+    >>> draws_random(b"BREAKPOINT { i = normrand(0, 1) }")
+    True
+    """
+    return _DRAWS.search(data) is not None
 
 
 def listed(names: Iterable[str]) -> str:

@@ -128,6 +128,7 @@ class ModelDescription:
     def netpyne_net(self) -> dict[str, Any]:
         """Return a copy of ``net`` with nothing in it that NetPyNE does not know."""
         net = deepcopy(self.net)
+        net["cellParams"][self.cell].pop("tables", None)  # see cells/function_tables.py
         for entry in net["synMechParams"].values():
             entry.pop(KEY, None)
         return net

@@ -14,12 +14,22 @@ from typing import Any
 from wscale._util.plain import is_number
 from wscale._util.text import label_of
 from wscale.cells.cell_file import CellFile, CellRule
-from wscale.errors import ConfigError, SimulationError, WscaleError, option
+from wscale.errors import (
+    ConfigError,
+    ModelError,
+    OtherMechanismsError,
+    SimulationError,
+    WscaleError,
+    option,
+)
 from wscale.mechanisms.library import sources_of
 from wscale.model.model import Model
+from wscale.model.sites import list_sites
 from wscale.model.synapses import SynapseGroup, with_synapses
-from wscale.parallel.sandbox import Sandbox, SandboxDied
-from wscale.simulation.rig import preflight
+from wscale.parallel.pool import LocalBackend
+from wscale.parallel.sandbox import timed
+from wscale.simulation.first_trials import first_trials
+from wscale.simulation.rig import Rig, preflight, release_rig
 
 __all__ = ["new_folder", "planned", "refuse_full", "write"]
 
@@ -69,7 +79,8 @@ def new_folder(
     ConfigError
         There is something in it, or it cannot be written.
     ModelError, MechanismError
-        The cell cannot be used, or needs mechanisms that are not there. Nothing is written then.
+        The cell cannot be used or simulated, or needs mechanisms that are not there. Nothing is
+        written then.
 
     Examples
     --------
@@ -114,7 +125,7 @@ def planned(
         model = model.with_cell(label, found)
         notices += model.notices
     model = replace(model, notices=tuple(notices))  # which say what was left out, and why
-    notices += _checked(model, syn_mechs)
+    notices += _checked(_with_globals(model, h_params), syn_mechs)
     if syn_mechs:
         notices.append(
             f"netParams.py has the network's synapses too ({', '.join(syn_mechs)}): "
@@ -165,19 +176,39 @@ def _checked(model: Model, syn_mechs: dict[str, Any]) -> list[str]:
             models.append(with_synapses(model, SynapseGroup("", {label: entry})))
         except WscaleError as error:
             notices.append(f"synMech {label} cannot be used: {error}")
-    # In a new process, since an idle one may hold other mechanisms
     try:
-        with Sandbox() as sandbox:
-            problem, *others = sandbox.call(_problems, models)
-    except SandboxDied as death:
-        raise SimulationError(f"the cell's mechanisms could not be loaded: {death}") from death
+        [(problem, *others)] = LocalBackend(1).map(_problems, [models])
+    except SimulationError as error:  # its process ended
+        raise SimulationError(f"{model.cell} cannot be simulated: {error}") from error
     if problem is not None:
         raise problem
     return notices + [f"a synapse cannot be used yet: {error}" for error in others if error]
 
 
+def _with_globals(model: Model, h_params: dict[str, float]) -> Model:
+    """Return the model as the folder's cfg.py will have it."""
+    return replace(model, cfg={**model.cfg, "hParams": {**model.cfg["hParams"], **h_params}})
+
+
 def _problems(models: Sequence[Model]) -> list[WscaleError | None]:
-    return [preflight(model) for model in models]
+    """Return what is wrong with each model; the first is tried (in a worker)."""
+    return [_tried(models[0]), *map(preflight, models[1:])]
+
+
+def _tried(model: Model) -> WscaleError | None:
+    release_rig()
+    try:
+        with timed(preparation=True):
+            rig = Rig(model, list_sites(model))
+        with rig:
+            problem = first_trials(rig, float(model.stim_target["weight"])).problem
+    except RuntimeError as error:  # how hoc errors arrive in Python
+        return ModelError(f"{model.cell} cannot be simulated: {error}")
+    except OtherMechanismsError:
+        raise
+    except WscaleError as error:
+        return error
+    return None if problem is None else ModelError(f"{model.cell} cannot be calibrated: {problem}")
 
 
 def _contents(

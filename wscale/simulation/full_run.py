@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from wscale.measurement.epsp import FloatArray
-from wscale.mechanisms.loading import import_neuron, load_needed
+from wscale.mechanisms.loading import import_neuron
 from wscale.model.model import Model
 from wscale.model.sites import Site
-from wscale.simulation.rig import release_rig
+from wscale.simulation.rig import load, release_rig
 from wscale.simulation.session import claim_netpyne, clear_netpyne, keep_globals, quiet
 
 __all__ = ["netpyne_trace"]
@@ -37,8 +37,7 @@ def netpyne_trace(model: Model, site: Site, weight_uS: float) -> tuple[FloatArra
     t_ms, v_mV : arrays of float, shape (n,)
         The somatic potential from time 0 to ``cfg.duration``, every ``cfg.recordStep``.
     """
-    if model.mod is not None:
-        load_needed(model.mod, model.loaded)
+    load(model)
     release_rig()
     sim, put_back = claim_netpyne(), keep_globals(import_neuron())
     from netpyne import specs

@@ -15,6 +15,7 @@ from wscale.model.model import Model
 from wscale.model.needs import check_declared, does_not_compile
 from wscale.model.sites import Site
 from wscale.parallel.sandbox import timed
+from wscale.simulation.function_tables import set_tables
 from wscale.simulation.mechanism_checks import check_mechanisms
 from wscale.simulation.session import import_netpyne
 from wscale.simulation.settled_cell import Impedances, Preparation
@@ -290,6 +291,7 @@ def load(model: Model) -> None:
     import_netpyne()
     if model.mod is not None:
         load_needed(model.mod, model.loaded)
+    set_tables(model)
 
 
 def preflight(model: Model) -> WscaleError | None:

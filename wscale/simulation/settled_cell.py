@@ -19,8 +19,10 @@ import numpy as np
 
 from wscale.errors import ModelError, SelectionError, SimulationError, option
 from wscale.measurement.epsp import FloatArray, Protocol
-from wscale.mechanisms.loading import available_mechanisms, import_neuron
+from wscale.mechanisms.loading import available_mechanisms, import_neuron, texts_of_mechanisms
+from wscale.mechanisms.nmodl import draws_random
 from wscale.model.model import Model
+from wscale.model.needs import users_of
 from wscale.model.sites import Site
 from wscale.simulation.build import build_cell, is_movable
 from wscale.simulation.sampling import Sampling
@@ -391,9 +393,18 @@ class Preparation:
         if not notes["restores"]:
             raise ModelError(
                 f"{self._model.cell}: from time 0 the cell does not run twice the same, so that a "
-                "trial would depend on those before it: a mechanism draws random numbers, or keeps "
-                "a variable that its INITIAL does not set"
+                f"trial would depend on those before it: {self._why_not_twice()}"
             )
+
+    def _why_not_twice(self) -> str:
+        texts = texts_of_mechanisms()
+        for mechanism, users in users_of(self._model).items():
+            if draws_random(texts[mechanism]):
+                where = users[0] if " " in users[0] else f"section {users[0]}"
+                return (
+                    f"{mechanism} ({where}) draws random numbers; leave it out, or its noise at 0"
+                )
+        return "a mechanism draws random numbers, or keeps a variable that its INITIAL does not set"
 
     def _restores(self) -> bool:
         """Whether the cell gets to the settled state, also after a strong activation.

@@ -45,6 +45,8 @@ def what_is_wrong(rig: Rig) -> str | None:
         rest = rig.trace(None)[1]
     except RuntimeError:  # how hoc errors arrive in Python: the sites will tell
         return None
+    if not np.isfinite(first).all():
+        return None
     if not repeated and not all(_same(one, other) for one, other in pairwise([*first, *second])):
         return _stochastic(model, [*first, *second])
     if repeated and not all(map(_same, first, second)):

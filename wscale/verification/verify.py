@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import pickle
@@ -260,16 +261,18 @@ def _load_table(task: tuple[Model, dict[str, list[float]], float]) -> Model | Ws
         file.write_bytes(pickle.dumps(values, protocol=2))
         net = specs.NetParams(model.netpyne_net())
         net.addCellParamsWeightNorm(model.cell, str(file), threshold)  # prints and returns on error
-        plain = to_plain(vars(net), "netParams")
+        secs = to_plain(net.cellParams[model.cell], "netParams")["secs"]
     clip = clip_of(values, threshold) or math.inf
+    changed = copy.deepcopy(model.net)
     for sec, row in values.items():
-        loaded = plain["cellParams"][model.cell]["secs"][sec].get("weightNorm")
+        loaded = secs[sec].get("weightNorm")
         if loaded != [min(entry, clip) for entry in row]:
             return TableError(
                 f"NetPyNE did not load the table's section {sec!r} as it stands in the file "
                 f"(it holds {loaded})"
             )
-    return dataclasses.replace(model, net=plain)
+        changed["cellParams"][model.cell]["secs"][sec]["weightNorm"] = loaded
+    return dataclasses.replace(model, net=changed)
 
 
 def _measure(
