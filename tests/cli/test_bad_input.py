@@ -250,7 +250,7 @@ MODELS = {
         ConfigError,
         r"must be names and finite",
     ),
-    "CoreNEURON": (configured(coreneuron=True), ConfigError, r"coreneuron is True"),
+    "CoreNEURON": (configured(coreneuron=True), ConfigError, r"coreneuron = True: "),
     "no population": (no_population, ModelError, r"popParams gives \{\}"),
     "two populations": (second_population, ModelError, r"one population of one cell"),
     "three cells": (many_cells, ModelError, r"numCells = 1"),

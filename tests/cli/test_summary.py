@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 
+from helpers.inside import wscale
 from rich.console import Console
 
 from wscale import grid
@@ -49,3 +51,17 @@ def test_one_more_site_is_one(load):
     [result] = grid(load("PT5B_hh"), [1e-6, 2e-6], sections="dendrite", n_jobs=1)
     six = dataclasses.replace(result, results=result.results[:6])
     assert "PT5B_hh: 1 more site is above_grid; the table's .json file" in printed(six)[-1]
+
+
+def test_a_table_without_the_soma_is_told_as_no_pkl(tmp_path):
+    """NetPyNE would print an error, load nothing, and go on."""
+    out = tmp_path / "out"
+    options = ("--cell", "PV_simple", "--cfg", "dt=0.05", "--sections", "dend", "--jobs", 1)
+    done = wscale("norm", ".", *options, "--out", out)
+    assert done.returncode == 0  # all that was asked for is calibrated
+    [line] = [line for line in done.stdout.splitlines() if "no .pkl" in line]
+    assert "only tables with a section that starts with 'soma'" in line
+    assert "include the soma in --sections" in line
+    assert [file.suffix for file in (out / "weightNorm").iterdir()] == [".json"]
+    reason = json.loads((out / "results.json").read_text())["cells"]["PV_simple"]
+    assert "only tables with a section" in reason["no_pkl_because"]

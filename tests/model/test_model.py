@@ -302,9 +302,10 @@ def test_soma_is_found_by_its_name(parts, secs, soma):
     assert Model.from_netpyne(net, cfg).soma == soma
 
 
-def test_delay_is_that_of_netparams_where_the_target_has_none(parts):
+def test_delay_is_one_ms_where_the_target_has_none(parts):
+    """As NetPyNE has it: defaultDelay is that of connections."""
     del parts[0].stimTargetParams["to cell"]["delay"]
-    assert Model.from_netpyne(*parts).arrival_ms == 702.0
+    assert Model.from_netpyne(*parts).arrival_ms == 701.0
 
 
 def test_other_stimuli_may_be_there(parts):
@@ -334,7 +335,7 @@ def test_sampling_that_fits_is_accepted(parts, steps, cvode):
         ({"recordStep": 0.01}, r"whole multiple of cfg\.dt = 0\.025 ms; 0\.025 is one"),
         ({"recordStep": 0.0}, r"cfg\.recordStep = 0\.0 ms"),
         ({"recordStep": -0.1}, r"cfg\.recordStep = -0\.1 ms"),
-        ({"coreneuron": True}, r"cfg\.coreneuron is True; .* set it to False"),
+        ({"coreneuron": True}, r"cfg\.coreneuron = True: .* set it to False"),
     ],
     ids=str,
 )

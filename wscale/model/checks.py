@@ -14,7 +14,7 @@ from typing import Any
 from wscale._util.plain import is_number, short
 from wscale.errors import ConfigError, ModelError, closest, option
 from wscale.measurement.epsp import Protocol
-from wscale.model.description import STIM, ModelDescription
+from wscale.model.description import STIM, DEFAULT_DELAY_ms, ModelDescription
 from wscale.model.weight_unit import KEY, UNITS, check_unit
 
 __all__ = [
@@ -36,6 +36,23 @@ _LABEL = re.compile(r"\w[\w .+-]*")
 
 # More than the whole membrane of a cell conducts: a wrong unit
 LARGEST_uS = 100.0
+
+# Keys that NetPyNE takes from a stimSourceParams entry in place of the target's
+_OF_THE_TARGET = (
+    *("weight", "delay", "sec", "loc", "synMech", "synMechWeightFactor", "synsPerConn"),
+    *("synMechLocFactor", "synMechDelayFactor", "shape", "plast", "gapJunction"),
+)
+# cellModels of NEURON's cells without sections
+_ARTIFICIAL = ("NetStim", "VecStim", "IntFire1", "IntFire2", "IntFire4")
+# Switches of cfg: their value where a model can be calibrated, and why
+_SWITCHES = {
+    "coreneuron": (False, "the search runs in NEURON"),
+    "addSynMechs": (True, "NetPyNE would make no synapse"),
+    "createPyStruct": (True, "NetPyNE would make no synapse"),
+    "createNEURONObj": (True, "NetPyNE would make no synapse"),
+    "includeParamsLabel": (True, "NetPyNE would not say by which rule it builds the cell"),
+    "saveIMembrane": (False, "NetPyNE would record the currents of all segments"),
+}
 
 # Keys of synMechParams that NetPyNE itself reads
 NETPYNE_KEYS = (
@@ -94,7 +111,7 @@ def check_network(model: ModelDescription) -> None:
             f"folder beside it by 'wscale new' with {option('cell_file', 'FILE')}: the cell's own, "
             f"or what netParams.save('./FILE.json') writes, with {option('cell_class', 'RULE')}"
         )
-    _check_diversity(model)
+    _check_population(model)
     targets = [
         label
         for label, target in model.net["stimTargetParams"].items()
@@ -127,6 +144,7 @@ def check_network(model: ModelDescription) -> None:
             f"stimSourceParams[{STIM!r}] has no positive interval (ms) or rate, which NetPyNE "
             "needs for a single activation too; 1e10 ms is usual"
         )
+    _check_source(source)
     if not model.syn_mechs or not all(isinstance(label, str) for label in model.syn_mechs):
         raise ModelError(
             f"{STIM}'s target has no synMech ({short(model.syn_mechs)}); name one or more of "
@@ -135,13 +153,35 @@ def check_network(model: ModelDescription) -> None:
     _check_target(model)
 
 
-def _check_diversity(model: ModelDescription) -> None:
-    """Refuse populations whose cells are not all of one rule."""
-    for name, pop in model.net["popParams"].items():
-        if pop.get("diversity"):
+def _check_population(model: ModelDescription) -> None:
+    """Refuse what makes other cells of the population, or another number of them."""
+    [(name, pop)] = model.net["popParams"].items()
+    if pop.get("cellModel") in _ARTIFICIAL:
+        raise ModelError(
+            f"popParams[{name!r}]: cellModel = {pop['cellModel']!r} makes an artificial cell, "
+            f"without membrane; give it cellType = {model.cell!r} in place of cellModel"
+        )
+    if pop.get("diversity"):
+        raise ModelError(
+            f"popParams[{name!r}]: diversity = {short(pop['diversity'])} mixes cell rules; one "
+            "rule is calibrated at a time: leave it out"
+        )
+    scale = model.net.get("scale", 1)
+    if scale != 1:
+        raise ModelError(
+            f"netParams.scale = {short(scale)} multiplies the number of cells, and one cell is "
+            "calibrated; set it to 1"
+        )
+
+
+def _check_source(source: dict[str, Any]) -> None:
+    """Refuse what the source says of the connection: NetPyNE would believe it, not the target."""
+    for key in _OF_THE_TARGET:
+        if key in source:
             raise ModelError(
-                f"popParams[{name!r}]: diversity = {short(pop['diversity'])} mixes cell rules; one "
-                "rule is calibrated at a time: leave it out"
+                f"stimSourceParams[{STIM!r}] has {key} = {short(source[key])}, which NetPyNE takes "
+                "in place of what the target says, so that the searched value would have no "
+                f"effect; leave {key} out"
             )
 
 
@@ -182,6 +222,11 @@ def _check_target(model: ModelDescription) -> None:
                 f"synMechParams[{label!r}]: mod = {known[label].get('mod')!r} must name its point "
                 "process, such as Exp2Syn"
             )
+        if known[label].get("pointerParams"):
+            raise ModelError(
+                f"synMechParams[{label!r}] has pointerParams, so it is a gap junction or the like, "
+                f"which receives no events; give {STIM} a synapse that does"
+            )
         if KEY in known[label]:
             check_unit(f"synMechParams[{label!r}]", known[label][KEY])
         for key, value in known[label].items():
@@ -189,7 +234,7 @@ def _check_target(model: ModelDescription) -> None:
                 raise ModelError(
                     f"synMechParams[{label!r}]: {key} = {short(value)} must be a finite number"
                 )
-    delay = target.get("delay", model.net.get("defaultDelay", 1))
+    delay = target.get("delay", DEFAULT_DELAY_ms)
     if not is_number(delay):
         raise ModelError(f"delay = {delay!r} of {STIM}'s target must be a number of ms")
     if model.arrival_ms < model.onset_ms:
@@ -199,14 +244,10 @@ def _check_target(model: ModelDescription) -> None:
 
 
 def check_configuration(model: ModelDescription) -> None:
-    """Raise ConfigError where time steps do not fit, or another simulator is asked for."""
-    if model.cfg.get("coreneuron"):
-        raise ConfigError("cfg.coreneuron is True; the search runs in NEURON: set it to False")
-    for name in ("addSynMechs", "createPyStruct", "createNEURONObj"):
-        if not model.cfg.get(name, True):
-            raise ConfigError(
-                f"cfg.{name} = {model.cfg[name]!r}: NetPyNE would make no synapse; leave it at True"
-            )
+    """Raise ConfigError where time steps do not fit, or NetPyNE would not build the model."""
+    for name, (needed, why) in _SWITCHES.items():
+        if bool(model.cfg.get(name, needed)) is not needed:
+            raise ConfigError(f"cfg.{name} = {model.cfg[name]!r}: {why}; set it to {needed}")
     for name, usual in (("dt", 0.025), ("recordStep", 0.1), ("duration", 800)):
         value = model.cfg.get(name)
         if not is_number(value) or value <= 0:
@@ -295,8 +336,9 @@ def _are_globals(values: Any) -> bool:
 
 def _size(pop: dict[str, Any]) -> Any:
     """Return how many cells NetPyNE makes of a population."""
-    if "density" in pop:
-        return "by density"
+    for key in ("density", "gridSpacing"):
+        if key in pop:
+            return f"by {key}"
     listed = pop.get("cellsList")
     return pop.get("numCells", len(listed) if isinstance(listed, list) else 1)
 

@@ -18,9 +18,10 @@ from wscale.mechanisms.declarations import RandomStreams, random_streams
 from wscale.mechanisms.library import mechanisms_hash, sources_of
 from wscale.model.weight_unit import KEY, WeightUnit, stated_unit
 
-__all__ = ["ALL", "STIM", "ModelDescription", "soma_of"]
+__all__ = ["ALL", "STIM", "DEFAULT_DELAY_ms", "ModelDescription", "soma_of"]
 
 STIM = "NetStim1"
+DEFAULT_DELAY_ms = 1.0  # NetPyNE's for stimuli; netParams.defaultDelay is that of connParams
 ALL = ("*",)  # of a model's `needs`: all mechanisms, as was asked for
 
 # cfg entries that say where output goes or how much is printed, not what is simulated
@@ -141,7 +142,7 @@ class ModelDescription:
     @property
     def arrival_ms(self) -> float:
         """Time at which the spike reaches the synapse (start + delay), ms."""
-        return self.onset_ms + float(self.stim_target.get("delay", self.net.get("defaultDelay", 1)))
+        return self.onset_ms + float(self.stim_target.get("delay", DEFAULT_DELAY_ms))
 
     @property
     def dt_ms(self) -> float:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from wscale._util.plain import is_number
+from wscale._util.plain import is_number, some
 from wscale._util.text import kinds
 from wscale.errors import option
-from wscale.model.description import ModelDescription
+from wscale.model.description import STIM, ModelDescription
 from wscale.model.weight_unit import KEY, stated_unit
 
 __all__ = ["model_notices", "unused_globals"]
@@ -36,6 +36,7 @@ def model_notices(model: ModelDescription) -> list[str]:
         *_unused_factor(model),
         *_network_scales(model),
         *_clamps(model),
+        *_other_netstims(model),
         *_random_parameters(model),
         *_other_unit(model),
     ]
@@ -95,6 +96,24 @@ def _clamps(model: ModelDescription) -> list[str]:
     return [
         f"{model.cell}: {', '.join(map(str, clamps))} in stimSourceParams holds the potential "
         "while the response is measured; remove it, unless this is meant"
+    ]
+
+
+def _other_netstims(model: ModelDescription) -> list[str]:
+    sources = model.net["stimSourceParams"]
+    active = [
+        str(label)
+        for label, target in model.net["stimTargetParams"].items()
+        if target.get("source") != STIM
+        and sources.get(target.get("source"), {}).get("type") == "NetStim"
+        and target.get("weight", 1) != 0
+    ]
+    if not active:
+        return []
+    return [
+        f"{model.cell}: {some(active, 4)} in stimTargetParams activate the cell too; where that "
+        "changes the potential in the window, all sites have the status drift: leave such "
+        "background out"
     ]
 
 
