@@ -432,9 +432,7 @@ def test_a_weight_of_the_grid_may_be_more_than_is_plausible():
     assert "0.00055 uS would do; more than 0.0004 uS is not plausible" in solution.reason
 
 
-@given(
-    gain=st.floats(1.0, 1e6), share=st.floats(0.1, 1.0), guess=st.floats(1e-6, 1.0)
-)
+@given(gain=st.floats(1.0, 1e6), share=st.floats(0.1, 1.0), guess=st.floats(1e-6, 1.0))
 def test_out_of_reach_is_decided_in_four_trials(gain, share, guess):
     """A conductance synapse whose response at the largest weight is below the target."""
     cell = Cell(lambda w: gain * w / (1 + gain * w / share))
