@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from wscale._util.plain import some
 from wscale._util.text import kinds, many
 from wscale.errors import ModelError, option
 
-__all__ = ["HocCell", "run_hoc"]
+__all__ = ["HocCell", "run_hoc", "unmarked"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class HocCell:
     is_instance : bool
         Whether wscale has called a template, so that all that is there belongs to the cell.
     problem : str
-        Why there is no cell; empty if there is one.
+        Why there is no cell; empty if there is one. What the code has printed may say more.
     """
 
     cell: Any
@@ -39,7 +38,9 @@ class HocCell:
     problem: str = ""
 
 
-def run_hoc(h: Any, file: Path, program: Mapping[str, Any], arguments: list[Any]) -> HocCell:
+def run_hoc(
+    h: Any, file: Path, program: Mapping[str, Any], arguments: list[Any], scratch: Path
+) -> HocCell:
     """Run a hoc file, and call the template or procedure that makes the cell.
 
     Parameters
@@ -52,16 +53,19 @@ def run_hoc(h: Any, file: Path, program: Mapping[str, Any], arguments: list[Any]
         A :class:`wscale.cells.hoc_scan.HocProgram`, as plain data.
     arguments : list
         What the template or procedure is called with.
+    scratch : path
+        A folder for copies of files.
 
     Raises
     ------
     ModelError
         A template that is needed is in several files, is not there, or takes arguments.
     """
-    h.load_file("import3d.hoc")
+    if program["imports"]:
+        h.load_file("import3d.hoc")
     notices = _load_first(h, file, program)
     known = set(dir(h))
-    _load(h, file)
+    _load(h, file, scratch)
     name: str | None = program["name"]
     if name is not None and not hasattr(h, name):
         raise ModelError(f"{file} has no template or procedure {name!r}, nor have those it loads")
@@ -71,7 +75,8 @@ def run_hoc(h: Any, file: Path, program: Mapping[str, Any], arguments: list[Any]
         [name] = makers
         if wrong := program["makers"][name]:
             raise ModelError(wrong)
-    made = None if name is None else getattr(h, name)(*arguments)
+    given = [unmarked(value, scratch) if isinstance(value, str) else value for value in arguments]
+    made = None if name is None else getattr(h, name)(*given)
     is_instance = isinstance(made, type(h))
     if is_instance and there:
         _delete(h, there)
@@ -79,11 +84,12 @@ def run_hoc(h: Any, file: Path, program: Mapping[str, Any], arguments: list[Any]
             f"{file}: the cell is that of {name}; {many(len(there), 'section')} that the file "
             "makes by itself left out"
         )
+    if not any(True for _ in h.allsec()):
+        remedy = _remedy(program) if name is None else ""
+        problem = f"{name or 'the code'} of {file} has made no section{remedy}"
+        return HocCell(None, notices, is_instance, problem)
     if not is_instance:
         notices += _without_lone(h, file)
-        if not any(True for _ in h.allsec()):
-            problem = f"{file} makes no section when it is run{_remedy(program)}"
-            return HocCell(None, notices, is_instance, problem)
         made = _only_cell(h) or _section_lists(h, known)
         unused = [
             maker
@@ -118,16 +124,32 @@ def _load_first(h: Any, file: Path, program: Mapping[str, Any]) -> list[str]:
     return [f"{file}: {some(first)} loaded first, for the templates there"] if first else []
 
 
-def _load(h: Any, file: Path) -> None:
-    content = file.read_bytes()
-    if not content.startswith(codecs.BOM_UTF8):
-        if not h.load_file(str(file)):
-            raise ModelError(f"{file} cannot be loaded by NEURON")
-        return
-    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
-        copy = Path(scratch) / file.name
-        copy.write_bytes(content.removeprefix(codecs.BOM_UTF8))
-        h.xopen(str(copy))  # which stays in the file's folder
+def _load(h: Any, file: Path, scratch: Path) -> None:
+    copy = unmarked(str(file), scratch)
+    if copy != str(file):
+        h.xopen(copy)  # which stays in the file's folder
+    elif not h.load_file(str(file)):
+        raise ModelError(f"{file} cannot be loaded by NEURON")
+
+
+def unmarked(file: str, scratch: Path) -> str:
+    """Return the name of a file, or of a copy without its byte-order mark, which NEURON misreads.
+
+    Parameters
+    ----------
+    file : str
+        The file; may be something else.
+    scratch : path
+        The folder for the copy.
+    """
+    if not Path(file).is_file():
+        return file
+    with Path(file).open("rb") as opened:
+        if opened.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            return file
+        copy = scratch / Path(file).name
+        copy.write_bytes(opened.read())
+    return str(copy)
 
 
 def _delete(h: Any, secs: list[Any]) -> None:

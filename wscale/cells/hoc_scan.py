@@ -47,6 +47,8 @@ class HocProgram:
         All templates and top-level procedures, and their code.
     buttons : list of str
         The procedures that the program's buttons call.
+    imports : bool
+        Whether morphologies are read, with NEURON's import3d.
     complete : bool
         Whether all files that are loaded were found.
     makes : bool
@@ -63,6 +65,7 @@ class HocProgram:
     templates: dict[str, str] = field(default_factory=dict)
     procedures: dict[str, str] = field(default_factory=dict)
     buttons: list[str] = field(default_factory=list)
+    imports: bool = False
     complete: bool = True
     makes: bool = False
     first: dict[str, list[str]] = field(default_factory=dict)
@@ -91,8 +94,8 @@ def scan_hoc(file: Path, name: str | None, arguments: Any) -> HocProgram:
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "cell.hoc"
     >>> _ = file.write_text("begintemplate Ball create soma endtemplate Ball")
-    >>> scan_hoc(file, None, []).name
-    'Ball'
+    >>> scan_hoc(file, "Ball", []).with_sections
+    ['Ball']
     """
     if isinstance(arguments, dict):
         raise ModelError(
@@ -169,8 +172,14 @@ def _read(file: Path) -> HocProgram:
             loaded, wanted = loaded | more, wanted | also
         elif found:
             elsewhere[name] = [path.name for path in found]
-    makers = {name: _wrong_arguments(file, name, program, 0) for name in program.makers}
-    return replace(program, makers=makers, templates=templates, first=first, elsewhere=elsewhere)
+    return replace(
+        program,
+        makers={name: _wrong_arguments(file, name, program, 0) for name in program.makers},
+        templates=templates,
+        imports=any(name.startswith("Import3d_") for name in wanted),
+        first=first,
+        elsewhere=elsewhere,
+    )
 
 
 def _read_loaded(file: Path) -> tuple[HocProgram, set[Path], set[str]]:

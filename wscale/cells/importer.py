@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from wscale._util.plain import some, to_plain
 from wscale._util.text import kinds
-from wscale.cells.hoc_program import HocCell, run_hoc
+from wscale.cells.hoc_program import HocCell, run_hoc, unmarked
 from wscale.cells.hoc_scan import HOC, scan_hoc
 from wscale.cells.ion_style import lost_ion_styles
 from wscale.cells.source_scan import check_swc, python_name
@@ -133,7 +134,10 @@ def _ask(request: dict[str, Any], needs: list[str] | None, file: Path) -> dict[s
     """Import the cell in a process of its own, with the mechanisms needed (None: all)."""
     if request["mod"] is not None:  # compiled here, where the user sees it
         library_of(request["mod"], needs, leave_out=needs is None)
-    return run_user_code(_answer, {**request, "needs": needs}, file.parent, file, "the cell")
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
+        return run_user_code(
+            _answer, {**request, "needs": needs, "scratch": scratch}, file.parent, file, "the cell"
+        )
 
 
 def _lacks_mechanism(error: WscaleError, sources: Mapping[str, bytes], needs: list[str]) -> bool:
@@ -183,7 +187,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     marks = {name: math.nextafter(value, math.inf) for name, value in usual.items()}
     chosen: dict[str, float] = {}
     file, name, arguments = request["file"], request["name"], request["arguments"]
-    is_hoc = file.endswith(HOC)
+    is_hoc, scratch = file.endswith(HOC), Path(request["scratch"])
     made: list[HocCell] = []
     known: set[str] = set()
     lost: list[str] = []
@@ -205,8 +209,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         values = look(*more, **named)
         known.update(dir(h))
         if is_hoc:
-            made.append(run_hoc(h, Path(file), request["program"], arguments))
             h(f"objref {_MADE}")
+            made.append(run_hoc(h, Path(file), request["program"], arguments, scratch))
             setattr(h, _MADE, made[0].cell)
         return values
 
@@ -216,16 +220,18 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if file.endswith(".py") and Path(file).stem in sys.modules:
         raise ModelError(f"{file} has the name of a Python module; rename the file")
     params = specs.NetParams()
-    # NEURON has loaded stdrun.hoc: of a hoc file that has been run, NetPyNE only reads the cell
-    from_file = ("stdrun.hoc", _MADE) if is_hoc else (file, name)
+    from_file = (unmarked(file, scratch) if file.endswith(".swc") else file), name
+    if is_hoc:  # NEURON has loaded stdrun.hoc: of the cell that was made, NetPyNE only reads it
+        from_file = "stdrun.hoc", _MADE
     try:
         params.importCellParams("cell", *from_file, cellArgs=arguments, cellInstance=is_hoc)
     except WscaleError:
         raise
     except BaseException as error:
         called = "" if name is None else f"{name} of "
+        given = "" if is_hoc and not arguments else f" with cell_args = {arguments}"
         why = f"{type(error).__name__}: {error}"
-        return {"error": f"{called}{file} failed with cell_args = {arguments}: {why}"}
+        return {"error": f"{called}{file} failed{given}: {why}"}
     if made and made[0].problem:
         return {"error": made[0].problem}
     rule: dict[str, Any] = to_plain(params.cellParams["cell"], "cell")
