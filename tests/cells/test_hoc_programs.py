@@ -192,7 +192,7 @@ def test_a_program_in_several_files(write):
 
 def test_a_procedure_makes_the_cell(write):
     file = write("demo.hoc", BUTTONS)
-    with pytest.raises(ModelError, match=r"procedure of the file .*`cell_class`: 'short', 'long'$"):
+    with pytest.raises(ModelError, match=r"procedure of the file inserts.*: 'short', 'long'$"):
         read_cell(file)
     assert length_um(read_cell(file, cell_class="long")) == 400
     assert length_um(read_cell(file, cell_class="fill", cell_args=[50])) == 50
@@ -260,7 +260,7 @@ def test_several_templates(write):
     assert "the cell is Part[0], which the file makes" in made.notices[0]
     assert "for another template, name it with `cell_class`: 'Big'" in made.notices[0]
     both = write("both.hoc", text + MADE + "objref other\nother = new Big()\n")
-    with pytest.raises(ModelError, match="makes 4 sections with 2 different names"):
+    with pytest.raises(ModelError, match=r"4 sections with 2 different.*`: 'Part', 'Big'$"):
         read_cell(both)
     assert length_um(read_cell(both, cell_class="Big")) == 600
 
@@ -317,6 +317,35 @@ def test_a_morphology_is_found_from_the_file_and_from_here(write, tmp_path, monk
         read_cell(file)
     with pytest.raises(ModelError, match=r"(?s)failed.*could not open gone\.asc"):
         read_cell(file, cell_args=["gone.asc"])
+
+
+READ_IN_PYTHON = """from neuron import h
+class Reads:
+    def __init__(self):
+        reader = h.Import3d_Neurolucida3()
+        reader.quiet = 1
+        reader.input("square.asc")
+        h.Import3d_GUI(reader, False).instantiate(self)
+        for sec in self.all:
+            sec.insert("pas")
+"""
+READ_AT_THE_TOP = """objref reader, importer
+reader = new Import3d_Neurolucida3()
+reader.quiet = 1
+reader.input("square.asc")
+importer = new Import3d_GUI(reader, 0)
+importer.instantiate(nil)
+forall insert pas
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("reads.py", READ_IN_PYTHON), ("top.hoc", READ_AT_THE_TOP)]
+)
+def test_import3d_is_loaded_for_wrappers_that_do_not(write, name, text):
+    write("square.asc", NEUROLUCIDA)
+    cell = read_cell(write(name, text))
+    assert {sec.split("_")[0] for sec in cell.rule["secs"]} == {"soma", "dend"}
 
 
 # ---------------------------------------------------------------------- files

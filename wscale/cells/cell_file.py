@@ -168,7 +168,7 @@ def read_cell(
     else:
         imported = import_cell(file.absolute(), cell_class, cell_args, mod)
         rule, own_mod = imported.rule, imported.mod
-        notices += imported.notices
+        notices += [f"{file}: {notice}" for notice in imported.notices]
         procedures = imported.procedures
         label = "" if suffix == ".swc" else cell_class or ""
         rule = {key: part for key, part in rule.items() if part}
@@ -258,7 +258,7 @@ def check_cell_file(cell: CellFile) -> None:
 def _refuse_bare(source: str, secs: dict[str, Any], procedures: list[str]) -> None:
     if not any(sec.get("mechs") or sec.get("pointps") for sec in secs.values()):
         other = (
-            f"; or, if a procedure of the file adds them, its name with {option('cell_class')}: "
+            f"; or, if a procedure of the file inserts them, name it with {option('cell_class')}: "
             f"{some(procedures)}"
         )
         raise ModelError(

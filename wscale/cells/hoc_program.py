@@ -81,7 +81,7 @@ def run_hoc(
     if is_instance and there:
         _delete(h, there)
         notices.append(
-            f"{file}: the cell is that of {name}; {many(len(there), 'section')} that the file "
+            f"the cell is that of {name}; {many(len(there), 'section')} that the file "
             "makes by itself left out"
         )
     if not any(True for _ in h.allsec()):
@@ -89,7 +89,7 @@ def run_hoc(
         problem = f"{name or 'the code'} of {file} has made no section{remedy}"
         return HocCell(None, notices, is_instance, problem)
     if not is_instance:
-        notices += _without_lone(h, file)
+        notices += _without_lone(h)
         made = _only_cell(h) or _section_lists(h, known)
         unused = [
             maker
@@ -100,7 +100,7 @@ def run_hoc(
         if unused:
             cell = f"{made}, which" if isinstance(made, type(h)) else "what"
             notices.append(
-                f"{file}: the cell is {cell} the file makes when it is run; for another template, "
+                f"the cell is {cell} the file makes when it is run; for another template, "
                 f"name it with {option('cell_class')}: {some(unused)}"
             )
     return HocCell(made, notices, is_instance)
@@ -121,7 +121,7 @@ def _load_first(h: Any, file: Path, program: Mapping[str, Any]) -> list[str]:
         if not any(hasattr(h, template) for template in templates):
             h.load_file(str(file.parent / name))
             first.append(name)
-    return [f"{file}: {some(first)} loaded first, for the templates there"] if first else []
+    return [f"{some(first)} loaded first, for the templates there"] if first else []
 
 
 def _load(h: Any, file: Path, scratch: Path) -> None:
@@ -163,7 +163,7 @@ def _mechanisms(sec: Any) -> list[str]:
     return [name for name in names if name not in ("capacitance", "morphology")]
 
 
-def _without_lone(h: Any, file: Path) -> list[str]:
+def _without_lone(h: Any) -> list[str]:
     """Delete sections without mechanisms that are connected to nothing, if there are others."""
     lone = []
     for sec in h.allsec():
@@ -174,7 +174,7 @@ def _without_lone(h: Any, file: Path) -> list[str]:
         return []
     names = kinds(sec.name() for sec in lone)
     _delete(h, lone)
-    return [f"{file}: left out, without mechanisms and connected to nothing: {names}"]
+    return [f"left out, without mechanisms and connected to nothing: {names}"]
 
 
 def _only_cell(h: Any) -> Any:

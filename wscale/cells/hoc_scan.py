@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -117,7 +118,7 @@ def scan_hoc(file: Path, name: str | None, arguments: Any) -> HocProgram:
         if wrong := _wrong_arguments(file, name, program, len(arguments)):
             raise ModelError(wrong)
     elif program.complete:
-        beside = _files_with(file, name, set())
+        beside = [path for path, has in _templates_beside(file).items() if name in has]
         where = f" {beside[0]} has it: give that file" if beside else ""
         raise ModelError(
             f"{file} has no template or procedure {name!r} (it has {some(callables) or 'none'})."
@@ -134,15 +135,16 @@ def _choice(program: HocProgram) -> str:
 
 def _wrong_arguments(file: Path, name: str, program: HocProgram, given: int) -> str:
     """Say how many arguments a template or procedure takes, if it is not so many; else nothing."""
-    what, code = "procedure", program.procedures.get(name, "")
+    called, code = f"procedure {name}", program.procedures.get(name, "")
     if name in program.templates:
-        what, code = "template", _procedures(program.templates[name])[0].get("init", "")
+        called = f"template {name}"
+        code = _procedures(program.templates[name])[0].get("init", "")
     wanted = max((int(number) for number in re.findall(r"\$[so&]?(\d+)", code)), default=0)
     optional = re.search(r"\bnumarg\b|\$[so&]?i\b", code) is not None
     if (given == wanted or optional) and (given <= wanted or "$i" in code):
         return ""
     return (
-        f"{what} {name} in {file} takes {many(wanted, 'argument')}, but cell_args has {given}; "
+        f"{called} in {file} takes {many(wanted, 'argument')}, but cell_args has {given}; "
         f"give them in order, as a list: {option('cell_args', _example(code, wanted))}"
     )
 
@@ -159,11 +161,12 @@ def _read(file: Path) -> HocProgram:
     program, loaded, wanted = _read_loaded(file)
     first: dict[str, list[str]] = {}
     elsewhere: dict[str, list[str]] = {}
+    beside = _templates_beside(file) if program.complete else {}
     templates, looked_for = dict(program.templates), set(program.templates)
     while program.complete and (missing := wanted - looked_for):
         name = min(missing)
         looked_for.add(name)
-        found = _files_with(file, name, loaded)
+        found = [path for path, has in beside.items() if name in has and path not in loaded]
         if len(found) == 1:
             other, more, also = _read_loaded(found[0])
             first = {found[0].name: list(other.templates), **first}  # before what needs it
@@ -188,10 +191,10 @@ def _read_loaded(file: Path) -> tuple[HocProgram, set[Path], set[str]]:
     procedures: dict[str, str] = {}
     buttons: list[str] = []
     tops: list[str] = []
-    complete, waiting, loaded = True, [file], {file.resolve()}
+    complete, waiting, loaded = True, [file], {file}
     wanted: set[str] = set()
     while waiting:
-        here = waiting.pop()
+        here = waiting.pop(0)
         text = _text(here, may_have_mark=here == file)
         templates |= {str(found[1]): str(found[2]) for found in _TEMPLATE.finditer(text)}
         own, top = _procedures(_TEMPLATE.sub("", text))
@@ -203,8 +206,8 @@ def _read_loaded(file: Path) -> tuple[HocProgram, set[Path], set[str]]:
             found = None if load[1] is None else _place(load[1], (here.parent, file.parent))
             if found is None:
                 complete = complete and load[1] is not None and _is_of_neuron(load[1])
-            elif found.resolve() not in loaded:
-                loaded.add(found.resolve())
+            elif found not in loaded:
+                loaded.add(found)
                 waiting.append(found)
     made = {name for top in tops for name in _NEW.findall(top)}
     makes = any(_CREATE.search(top) for top in tops) or not made.isdisjoint(templates)
@@ -228,7 +231,8 @@ def _makers(templates: dict[str, str]) -> list[str]:
 
 
 def _place(name: str, folders: tuple[Path, ...]) -> Path | None:
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+    places = (Path(os.path.normpath(folder / name)) for folder in folders)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _is_of_neuron(name: str) -> bool:
@@ -240,21 +244,21 @@ def _is_of_neuron(name: str) -> bool:
     return (library / _HOME.sub("", name)).is_file()
 
 
-def _files_with(file: Path, template: str, loaded: set[Path]) -> list[Path]:
-    """Return the hoc files beside a file that have a template, but those that are loaded."""
-    found = []
-    for path in sorted(file.parent.iterdir()):
-        if path.suffix in HOC and path.is_file() and path.resolve() not in loaded | {file}:
-            names = [match[1] for match in _TEMPLATE.finditer(_text(path, may_have_mark=True))]
-            found += [path] if template in names else []
-    return found
+def _templates_beside(file: Path) -> dict[Path, list[str]]:
+    """Return the hoc files in the folder of a file, and the templates of each."""
+    return {
+        path: [match[1] for match in _TEMPLATE.finditer(_text(path, may_have_mark=True))]
+        for path in sorted(file.parent.iterdir())
+        if path.suffix in HOC and path.is_file()
+    }
 
 
 def _text(file: Path, *, may_have_mark: bool) -> str:
-    """Return the code of a file without comments; nothing of one that is too large for code."""
-    if file.stat().st_size > _MOST_BYTES:
-        return ""
-    content = file.read_bytes()
+    """Return the code of a file without comments; nothing if it is too large or unreadable."""
+    try:
+        content = file.read_bytes() if file.stat().st_size <= _MOST_BYTES else b""
+    except OSError:
+        content = b""
     if content.startswith(codecs.BOM_UTF8) and not may_have_mark:
         raise ModelError(
             f"{file} begins with a byte-order mark, with which NEURON ignores a part of the file; "

@@ -219,6 +219,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     neuronPyHoc.getCellParams = count
     if file.endswith(".py") and Path(file).stem in sys.modules:
         raise ModelError(f"{file} has the name of a Python module; rename the file")
+    if file.endswith(".py") and b"Import3d_" in Path(file).read_bytes():
+        h.load_file("import3d.hoc")
     params = specs.NetParams()
     from_file = (unmarked(file, scratch) if file.endswith(".swc") else file), name
     if is_hoc:  # NEURON has loaded stdrun.hoc: of the cell that was made, NetPyNE only reads it
@@ -236,17 +238,20 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": made[0].problem}
     rule: dict[str, Any] = to_plain(params.cellParams["cell"], "cell")
     if counted and counted[-1] != len(rule["secs"]):
+        several = request["program"].get("with_sections")
+        one = f"; name a template with {option('cell_class')}: {some(several)}" if several else ""
         raise ModelError(
             f"{file} makes {counted[-1]} sections with {len(rule['secs'])} different names "
             f"({kinds(rule['secs'])}); a file must make one cell, its sections with their own names"
+            f"{one}"
         )
     _refuse_own_voltage(h, file, rule["secs"])
     if is_hoc:  # whose own variables look like a mechanism's, such as gmax_pas
         rule["globals"] = {key: v for key, v in rule["globals"].items() if key in known}
     _keep_globals(rule, chosen)
-    notices = [*(made[0].notices if made else ()), *(f"{file}: {text}" for text in lost)]
+    notices = [*(made[0].notices if made else ()), *lost]
     if made and not made[0].is_instance:
-        notices += _without_experiment(file, rule["secs"])
+        notices += _without_experiment(rule["secs"])
     return {"rule": rule, "notices": notices}
 
 
@@ -283,7 +288,7 @@ def _refuse_own_voltage(h: Any, file: str, secs: dict[str, Any]) -> None:
     )
 
 
-def _without_experiment(file: str, secs: dict[str, Any]) -> list[str]:
+def _without_experiment(secs: dict[str, Any]) -> list[str]:
     """Take out the point processes that a program puts on a cell; say which."""
     if not any(sec.get("mechs") for sec in secs.values()):
         return []  # they may be the cell
@@ -292,6 +297,6 @@ def _without_experiment(file: str, secs: dict[str, Any]) -> list[str]:
     if not left_out:
         return []
     return [
-        f"{file}: its point processes are left out, as parts of an experiment: "
+        f"its point processes are left out, as parts of an experiment: "
         f"{some(dict.fromkeys(left_out))}"
     ]
