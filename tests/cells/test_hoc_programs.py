@@ -206,6 +206,20 @@ def test_a_procedure_makes_the_cell(write):
         read_cell(file, cell_args=[50])
 
 
+def test_parameters_that_the_programs_init_sets(write):
+    """As programs do that choose e_pas so that the cell rests."""
+    init = "proc init() {\n  finitialize(-65)\n  forall for (x, 0) e_pas(x) = -65 - x\n}\n"
+    text = "create soma, dend\nconnect dend(0), soma(1)\ndend.nseg = 2\nforall insert pas\n"
+    file = write("rests.hoc", text + init)
+    plain = read_cell(file)
+    assert plain.rule["secs"]["dend"]["mechs"]["pas"]["e"] == -70
+    assert "procedure init, which NEURON calls before a run, has not been" in plain.notices[0]
+    rests = read_cell(file, cell_class="init")
+    assert rests.rule["secs"]["dend"]["mechs"]["pas"]["e"] == [-65.25, -65.75]
+    assert rests.notices == ()
+    assert CellFile(str(file), "init").label == "rests"
+
+
 def test_a_program_that_makes_nothing(write):
     file = write("main.hoc", 'proc cell() { execute("create soma") }\nload_file("gone.hoc")\n')
     with pytest.raises(ModelError) as refused:

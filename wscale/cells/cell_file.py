@@ -81,7 +81,7 @@ class CellFile:
         """What the cell is called where nothing else is said: its class, or the file's name."""
         name = Path(self.path)
         stem = Path(name.stem).stem if name.name.endswith(".cell.nml") else name.stem
-        return self.cell_class or stem
+        return stem if self.cell_class in (None, "", "init") else str(self.cell_class)
 
     def read(self, mod: str | None) -> CellRule:
         """Read the cell, its mechanisms from a folder (None: ``mod`` beside the file)."""

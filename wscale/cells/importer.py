@@ -113,6 +113,11 @@ def import_cell(
             answer = _ask(request, None, file)
     except ModelError as error:
         raise ModelError(f"{error}{_remedy(str(error), folder)}") from error
+    if name != "init" and "init" in program.get("procedures", ()):
+        answer["notices"].append(
+            "its procedure init, which NEURON calls before a run, has not been called; if it sets "
+            f"parameters of the cell (such as e_pas), give {option('cell_class', 'init')}"
+        )
     procedures = [] if name else program.get("buttons") or list(program.get("procedures", ()))
     return Imported(answer["rule"], own_mod, answer["notices"], procedures)
 
