@@ -21,7 +21,7 @@ from wscale.cells.hoc_program import HocCell, run_hoc, unmarked
 from wscale.cells.hoc_scan import HOC, scan_hoc
 from wscale.cells.ion_style import lost_ion_styles
 from wscale.cells.source_scan import check_swc, python_name
-from wscale.cells.user_code import run_user_code
+from wscale.cells.user_code import announced, run_user_code
 from wscale.errors import CompileError, ModelError, WscaleError, option
 from wscale.mechanisms.declarations import mentioned_names, needed_files
 from wscale.mechanisms.folders import choose_folders
@@ -139,7 +139,7 @@ def _ask(request: dict[str, Any], needs: list[str] | None, file: Path) -> dict[s
     """Import the cell in a process of its own, with the mechanisms needed (None: all)."""
     if request["mod"] is not None:  # compiled here, where the user sees it
         library_of(request["mod"], needs, leave_out=needs is None)
-    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, announced(file):
         return run_user_code(
             _answer, {**request, "needs": needs, "scratch": scratch}, file.parent, file, "the cell"
         )

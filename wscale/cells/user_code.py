@@ -16,7 +16,7 @@ from wscale._util.announce import announce, waits
 from wscale.errors import ModelError
 from wscale.parallel.sandbox import Sandbox, SandboxDied
 
-__all__ = ["run_user_code"]
+__all__ = ["announced", "run_user_code"]
 
 # How much is shown of what the code printed
 _MAX_CHARACTERS = 2000
@@ -55,9 +55,9 @@ def run_user_code(
     with tempfile.TemporaryDirectory(prefix="wscale-") as scratch, Sandbox() as sandbox:
         printed = Path(scratch) / "printed"
         try:
-            with _announced(code):
-                said = sandbox.call(_run, function, dict(request), folder, printed)
-            answer: dict[str, Any] = json.loads(said)
+            answer: dict[str, Any] = json.loads(
+                sandbox.call(_run, function, dict(request), folder, printed)
+            )
         except SandboxDied as death:
             status = f" (exit status {death.code})" if death.code is not None else ""
             raise ModelError(
@@ -71,8 +71,14 @@ def run_user_code(
 
 
 @contextlib.contextmanager
-def _announced(code: Path) -> Iterator[None]:
-    """Say now and then that code still runs, such as a program with a simulation."""
+def announced(code: Path) -> Iterator[None]:
+    """Say now and then that code still runs, such as a program with a simulation.
+
+    Parameters
+    ----------
+    code : Path
+        The file that is named.
+    """
     over = threading.Event()
 
     def say(since_s: float) -> None:
