@@ -555,7 +555,7 @@ REFUSED = [
     ("leaves.py", {}, r"ended its process \(exit status 3\)"),
     ("none.py", {}, r"has no sections"),
     ("twice.py", {"cell_args": [1]}, r"3 sections with 2 different names"),
-    ("stick.hoc", {"cell_class": "Ghost"}, r"no template 'Ghost' \(it has 'Stick'\)"),
+    ("stick.hoc", {"cell_class": "Ghost"}, r"no template or procedure 'Ghost' \(it has 'Stick'\)"),
     ("stick.hoc", {}, r"template Stick in .* takes 2 arguments, but cell_args has 0"),
     ("stick.hoc", {"cell_args": {"L": 1}}, r"arguments in order; give a list"),
     ("wrong.hoc", {"cell_args": [1, 2]}, r"(?s)wrong\.hoc failed.*syntax error"),

@@ -62,6 +62,13 @@ def test_the_same_file_in_both_folders(folders):
         prepare_folders(folders)
 
 
+def test_a_byte_order_mark_is_taken_off(folders):
+    """NEURON's compiler refuses such a file."""
+    plain = sources_of(folders[0])
+    (folders[0] / "one.mod").write_bytes(b"\xef\xbb\xbf" + plain["one.mod"])
+    assert sources_of(folders[0]) == plain
+
+
 @pytest.mark.parametrize("pattern", ["two", "two.mod", "t*"])
 def test_excluded_files_are_left_out(folders, pattern):
     ready = prepare_folders(folders, [pattern])

@@ -45,9 +45,18 @@ def test_nothing_is_written_over(tmp_path):
 
 
 def test_a_label_that_is_no_name(tmp_path):
-    with pytest.raises(ConfigError, match=r"label '3cell'.*not begin with a digit; rename"):
-        new_folder(tmp_path / "mine", CellFile("3cell.json"))
+    with pytest.raises(ConfigError, match=r"label '\+'.*must have letters, digits and _; rename"):
+        new_folder(tmp_path / "mine", CellFile("+.json"))
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_name_that_begins_with_a_digit(tmp_path, repo):
+    rule = (repo / "wscale" / "scaffold" / "template" / "cells" / "MyCell.json").read_text()
+    (tmp_path / "472_cell.json").write_text(rule)
+    done = wscale("new", "mine", "--cell-file", "472_cell.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "'472_cell' is called cell_472_cell in the folder" in done.stdout
+    assert Model.from_folder(tmp_path / "mine").cell == "cell_472_cell"
 
 
 def test_a_name_becomes_a_label_and_commands_are_quoted(tmp_path, repo):

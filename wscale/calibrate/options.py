@@ -157,7 +157,7 @@ CELL_CLASS = Option(
     "cell_class",
     "--cell-class",
     "NAME",
-    "Template, class, function or label in the --cell-file, if several",
+    "Template, procedure, class, function or label in the --cell-file, if several",
     panel=_CELL,
 )
 CELL_ARGS = Option(

@@ -10,20 +10,21 @@ from typing import Any
 
 from wscale._util.formulas import check_formulas_of_rule
 from wscale._util.json_files import read_bytes, user_path
-from wscale._util.plain import to_plain
+from wscale._util.plain import some, to_plain
 from wscale._util.text import kinds
 from wscale.cells.biophysics import add_biophysics
 from wscale.cells.cell_rule_checks import check_rule, check_sections, parent_of
+from wscale.cells.hoc_scan import HOC, scan_hoc
 from wscale.cells.importer import Arguments, import_cell
 from wscale.cells.json_pickle import choose_stored
 from wscale.cells.neuroml import import_neuroml
-from wscale.cells.source_scan import hoc_name, python_name
+from wscale.cells.source_scan import python_name
 from wscale.errors import ModelError, closest, option
 
 __all__ = ["CellFile", "CellRule", "read_cell"]
 
 _STORED = (".json", ".pkl", ".pickle", ".p")
-_IMPORTED = (".hoc", ".tem", ".py", ".swc")
+_IMPORTED = (*HOC, ".py", ".swc")
 _NEUROML = (".nml", ".xml")
 
 
@@ -80,7 +81,7 @@ class CellFile:
         """What the cell is called where nothing else is said: its class, or the file's name."""
         name = Path(self.path)
         stem = Path(name.stem).stem if name.name.endswith(".cell.nml") else name.stem
-        return self.cell_class or stem
+        return stem if self.cell_class in (None, "", "init") else str(self.cell_class)
 
     def read(self, mod: str | None) -> CellRule:
         """Read the cell, its mechanisms from a folder (None: ``mod`` beside the file)."""
@@ -112,14 +113,16 @@ def read_cell(
     ----------
     path : path
         ``.json`` or ``.pkl``: a cellParams rule, several by label, or a saved network.
-        ``.hoc``, ``.tem``, ``.py``, ``.swc``: what NetPyNE's ``importCellParams`` reads.
+        ``.hoc``, ``.tem``, ``.oc``, ``.py``, ``.swc``: what NetPyNE's importer reads; of
+        hoc also programs that make their cell at the top level or in a procedure.
         ``.nml``, ``.xml``: a detailed cell in NeuroML2, which needs the extra ``wscale[neuroml]``
         and, for channels, Java.
     cell_class : str, optional
-        Template (hoc), class or function (Python), label (JSON, pickle) or id (NeuroML2), where
-        there are several.
+        Template or procedure (hoc), class or function (Python), label (JSON, pickle) or id
+        (NeuroML2), where there are several.
     cell_args : mapping or sequence, optional
-        Arguments of the template (in order), class or function.
+        Arguments of the template or procedure (in order), class or function. Names of files are
+        looked for in the folder of the cell's file, then in the present one.
     biophysics : path or mapping, optional
         ``{pattern: {"mechs": {...}, "geom": {...}, "ions": {...}}}``, or a JSON file of it: what
         is added to the sections whose names fit the shell-style pattern, in order. ``geom`` takes
@@ -151,6 +154,7 @@ def read_cell(
     notices: list[str] = []
     own_mod: str | None = None
     syn_mechs: dict[str, Any] = {}
+    procedures: list[str] = []
     if cell_args and suffix in _STORED + _NEUROML:
         raise ModelError(
             f"{file} holds data and takes no arguments: leave {option('cell_args')} out"
@@ -164,7 +168,8 @@ def read_cell(
     else:
         imported = import_cell(file.absolute(), cell_class, cell_args, mod)
         rule, own_mod = imported.rule, imported.mod
-        notices += [f"{file}: {text}" for text in imported.notices]
+        notices += [f"{file}: {notice}" for notice in imported.notices]
+        procedures = imported.procedures
         label = "" if suffix == ".swc" else cell_class or ""
         rule = {key: part for key, part in rule.items() if part}
         lists = rule.pop("secLists", {})
@@ -181,7 +186,7 @@ def read_cell(
         notices += add_biophysics(source, rule["secs"], biophysics)
     check_rule(source, rule["secs"])
     check_formulas_of_rule(source, rule)
-    _refuse_bare(source, rule["secs"])
+    _refuse_bare(source, rule["secs"], procedures)
     notices += _unusual(source, rule["secs"])
     cell = CellRule(rule, tuple(notices), source, own_mod, syn_mechs)
     object.__setattr__(cell, "_read", pickle.dumps(rule))
@@ -246,16 +251,21 @@ def check_cell_file(cell: CellFile) -> None:
         choose_stored(file, content, cell.cell_class)
     elif file.suffix == ".py":
         python_name(file, cell.cell_class)
-    elif file.suffix in (".hoc", ".tem"):
-        hoc_name(file, cell.cell_class, to_plain(cell.cell_args or [], "cell_args"))
+    elif file.suffix in HOC:
+        scan_hoc(file.absolute(), cell.cell_class, to_plain(cell.cell_args or [], "cell_args"))
 
 
-def _refuse_bare(source: str, secs: dict[str, Any]) -> None:
+def _refuse_bare(source: str, secs: dict[str, Any], procedures: list[str]) -> None:
     if not any(sec.get("mechs") or sec.get("pointps") for sec in secs.values()):
+        other = (
+            f"; or, if a procedure of the file inserts them, name it with {option('cell_class')}: "
+            f"{some(procedures)}"
+        )
         raise ModelError(
             f"{source} is only a morphology: no section has a mechanism; give "
             f"{option('biophysics')}, such as "
             '{"*": {"mechs": {"pas": {"g": 3e-5, "e": -70}}, "geom": {"cm": 1, "Ra": 150}}}'
+            f"{other if procedures else ''}"
         )
 
 

@@ -7,17 +7,21 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wscale._util.announce import announce, waits
 from wscale.errors import ModelError
 from wscale.parallel.sandbox import Sandbox, SandboxDied
 
-__all__ = ["run_user_code"]
+__all__ = ["announced", "run_user_code"]
 
 # How much is shown of what the code printed
 _MAX_CHARACTERS = 2000
+# After this time, s, the user is told that code runs
+_QUIET_s = 20.0
 
 
 def run_user_code(
@@ -61,9 +65,37 @@ def run_user_code(
                 f"{_end_of(printed)}"
             ) from death
         if "error" in answer:
-            said = _end_of(printed)
-            raise ModelError(answer["error"] + (f"\nIt printed:\n{said}" if said else ""))
+            shown = _end_of(printed)
+            raise ModelError(answer["error"] + (f"\nIt printed:\n{shown}" if shown else ""))
     return answer
+
+
+@contextlib.contextmanager
+def announced(code: Path) -> Iterator[None]:
+    """Say now and then that code still runs, such as a program with a simulation.
+
+    Parameters
+    ----------
+    code : Path
+        The file that is named.
+    """
+    over = threading.Event()
+
+    def say(since_s: float) -> None:
+        if since_s > _QUIET_s:
+            announce(f"the code in {code} runs, since {since_s:.0f} s")
+
+    def watch() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            for step_s in waits(say):
+                if over.wait(step_s):
+                    return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _end_of(printed: Path) -> str:

@@ -60,6 +60,8 @@ def _option(found: re.Match[str]) -> str:
         return found[0]
     if value is True:
         return flag
+    if flag == "--cell-args":
+        return f"{flag} '{json.dumps(value)}'"
     if isinstance(value, dict):
         return " ".join(f"{flag} {key}={item}" for key, item in value.items())
     return f"{flag} {','.join(map(str, value)) if isinstance(value, list | tuple) else value}"

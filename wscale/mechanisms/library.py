@@ -9,6 +9,7 @@ lock for each key (``locks``).
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import logging
 import os
@@ -348,7 +349,7 @@ def _inspect(folder: str | Path) -> tuple[Path, dict[str, bytes], Path | None]:
         raise MechanismError(f"Mechanism folder {path} {what}; {_EXPECTED}.")
     try:
         sources = {
-            file.name: file.read_bytes()
+            file.name: file.read_bytes().removeprefix(codecs.BOM_UTF8)  # which NMODL does not take
             for file in sorted(path.iterdir())
             if file.suffix in _SOURCES and not file.name.startswith(".") and not file.is_dir()
         }

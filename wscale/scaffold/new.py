@@ -227,7 +227,8 @@ def _contents(
     notices = []
     if h_params:
         named = " and ".join(f"{name} = {value:g}" for name, value in h_params.items())
-        notices.append(f"{named} are the cell's own, from its file")
+        verb = "is" if len(h_params) == 1 else "are"
+        notices.append(f"{named} {verb} the cell's own, from its file")
     return _Plan(files, tuple(notices), values["celsius"], values["v_init"])
 
 

@@ -27,6 +27,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # of pyarrow, which pandas imports
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")  # cells' programs open no windows
 
 
 def _deferred(library: str) -> types.ModuleType:
