@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from helpers import REPO
@@ -18,8 +19,11 @@ from helpers.running import change_results, killed_after_the_first_cell
 from wscale.calibrate.job import calibrate
 from wscale.calibrate.settings import SearchSettings
 from wscale.errors import ConfigError, SelectionError, TableError
+from wscale.measurement.solution import SolutionStatus
 from wscale.plots.drawing import FIGURES
 from wscale.report import write_report
+from wscale.report.page import _badge
+from wscale.report.words import MEANINGS
 
 CELLS = ("PV_simple", "PT5B_reduced")
 VOID = {"meta", "img", "input", "br", "link", "hr"}
@@ -550,3 +554,10 @@ def test_weights_are_in_one_unit(page):
     assert any("(nS/mV)" in name for name in heads)
     assert not any("uS" in name for name in heads)
     assert "The files hold uS/mV" in said
+
+
+@pytest.mark.parametrize("status", get_args(SolutionStatus))
+def test_every_status_has_a_sign_of_its_own_and_words(status):
+    signs = [_badge(each).sign for each in get_args(SolutionStatus)]
+    assert signs.count(_badge(status).sign) == 1
+    assert status in MEANINGS
