@@ -56,7 +56,7 @@ def synapses_of(mod, **parameters):
         ("two.json", None, r"holds 2 cells \('PV', 'SOM'\); name one: `cell_class`"),
         ("two.json", "PVx", r"no cell 'PVx' .*Did you mean 'PV'"),
         ("cells.py", "Bal", r"no class or function 'Bal' .*Did you mean 'Ball'"),
-        ("stick.hoc", "Stik", r"no template 'Stik' .*Did you mean 'Stick'"),
+        ("stick.hoc", "Stik", r"no template or procedure 'Stik' .*Did you mean 'Stick'"),
     ],
 )
 def test_a_label_that_the_cell_file_has_not(files, name, cell_class, message):

@@ -33,7 +33,7 @@ def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("m1") / "results"
     done = run("M1_grid_search.py", "--cells", "PV_simple,PT5B_reduced", "--jobs", 2, "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "above_grid" in done.stdout
+    assert "5 ok" in done.stdout  # two of them beyond the reference grid
     return out
 
 
@@ -67,7 +67,7 @@ def test_main_job_writes_its_files(results):
 def test_summary_names_what_was_made_and_with_what(results):
     cells = json.loads((results / "results.json").read_text())["cells"]
     assert cells["PV_simple"]["counts"] == {"ok": 2}
-    assert cells["PT5B_reduced"]["counts"] == {"ok": 3, "above_grid": 2}
+    assert cells["PT5B_reduced"]["counts"] == {"ok": 5}
     assert cells["PV_simple"]["verified"]["passed"] is True
     assert cells["PV_simple"]["verified"]["largest_error"] < 1e-3
     assert len(cells["PV_simple"]["best"]) == 2
@@ -83,18 +83,11 @@ def test_table_files_agree(results):
     content = (results / "weightNorm" / "PT5B_reduced_weightNorm.pkl").read_bytes()
     loaded = pickle.loads(content)
     assert table["target_mV"] == 0.5
-    assert table["weightNorm"]["Adend3"] == [None]
-    assert (
-        loaded["Adend3"]
-        == [table["cap"]]
-        == [max(loaded["Adend1"] + loaded["soma"] + loaded["Bdend"])]
-    )
-    for sec, row in table["weightNorm"].items():
-        assert table["status"][sec] == [
-            "ok" if value is not None else "above_grid" for value in row
-        ]
-        assert [value for value in row if value is not None] in ([], loaded[sec])
-        assert all(abs(r) < 1e-3 for r in table["residual"][sec] if r is not None)
+    assert loaded == table["weightNorm"]
+    assert loaded["Adend3"] == [table["cap"]]
+    for sec in loaded:
+        assert table["status"][sec] == ["ok"]
+        assert all(abs(r) < 1e-3 for r in table["residual"][sec])
 
 
 def test_netpyne_loads_the_table(results):
@@ -117,22 +110,25 @@ def test_another_run_keeps_the_other_cells(results):
     )
     assert done.returncode == 0, done.stderr
     cells = json.loads((results / "results.json").read_text())["cells"]
-    assert cells["PT5B_reduced"]["counts"] == {"ok": 3, "above_grid": 2}
+    assert cells["PT5B_reduced"]["counts"] == {"ok": 5}
     assert cells["PV_simple"]["trials"] == 8
     table = json.loads((results / "weightNorm" / "PV_simple_weightNorm.json").read_text())
     assert table["target_mV"] == {"soma": [0.4], "dend": [0.3]}
 
 
-def test_verify_passes_the_table_and_fails_a_wrong_one(results, tmp_path):
-    words = ("verify", ".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "-j", 2)
-    table = results / "weightNorm" / "PT5B_reduced_weightNorm.json"
+def test_verify_passes_the_table_and_fails_a_wrong_one(tmp_path):
+    of_cell = (".", "--cell", "PT5B_reduced", "--cfg", "dt=0.05", "-j", 2)
+    found = wscale("norm", *of_cell, "--max-weight", 1e-3, "--out", tmp_path / "norm")
+    assert "2 of 5 entries are not calibrated and hold that of the next" in found.stdout
+    words = ("verify", *of_cell)
+    table = tmp_path / "norm" / "weightNorm" / "PT5B_reduced_weightNorm.json"
     sound = wscale(*words, "--table", table, "--out", tmp_path / "entries.csv")
     assert sound.returncode == 0, sound.stderr
     assert "3 of 3 entries give their target" in sound.stdout
     assert "2 entries promise nothing" in sound.stdout
     assert len(pd.read_csv(tmp_path / "entries.csv")) == 5
     alone = shutil.copy(table.with_suffix(".pkl"), tmp_path)  # without the .json that says more
-    bare = wscale(*words, "--table", alone)  # the caps are given, and are wrong
+    bare = wscale(*words, "--table", alone)  # the stand-ins are given, and are wrong
     assert bare.returncode == 1
     assert "3 of 5 entries give their target" in bare.stdout
     assert "Adend3[0]: 0.1" in bare.stdout

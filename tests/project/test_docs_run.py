@@ -16,6 +16,7 @@ NOT_RUN = {
     "docs/cells_from_modeldb.md": 2,
     "docs/cluster.md": 4,
     "docs/index.md": 1,
+    "docs/methodology.md": 1,
     "docs/netpyne_batch.md": 5,
     "docs/performance.md": 1,
     "docs/scaling.md": 1,

@@ -219,8 +219,9 @@ def test_a_mechanism_whose_values_a_saved_state_does_not_hold(tmp_path, repo, me
     (tmp_path / "mod" / "late.mod").write_text(LATE % ("rates()" if mended else ""))
     (tmp_path / "mod" / "hd.mod").write_bytes((repo / "mod" / "hd.mod").read_bytes())
     code = f"""
-import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_settled import equals_full_runs
+import sys
+sys.path[:0] = [{str(repo)!r}, {str(repo / "tests")!r}]
+from helpers.full_runs import equals_full_runs
 from wscale import Model
 model = Model.from_folder({str(repo)!r}, "PT5B_hh", {{"dt": 0.05}}, {str(tmp_path / "mod")!r})
 model.net["stimTargetParams"][model.stim_target_label].update(synMech="S", synMechWeightFactor=[1])

@@ -228,7 +228,7 @@ class _Job:
             unit = cell.model.weight_unit
             if unit.name != "uS" or cell.model.stated_unit is None:
                 self.listener.notice(
-                    f"{cell.model.label}: the table's weights are {unit.words} ({unit.source})"
+                    f"{cell.model.label}: unit of the table's weights: {unit.words} ({unit.source})"
                 )
 
         results: list[GridResult | SolveResult] = []

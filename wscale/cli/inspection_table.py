@@ -45,6 +45,7 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
             say(f"list {name}", many(len(members), "section"))
     say("mechanisms", ", ".join(f"{name} ({n})" for name, n in i.mechanisms.items()))
     say("synapse", ", ".join(f"{label} ({mod})" for label, mod in i.syn_mechs.items()))
+    say("weight in", i.weight_unit)
     if i.globals:  # NetPyNE takes cfg.hParams before these
         listed = ", ".join(f"{name} {value}" for name, value in i.globals.items())
         say("globals", f"{listed} (of the cell rule, where cfg.hParams has no other)")

@@ -26,6 +26,7 @@ from wscale.parallel.pool import LocalBackend, number_of_jobs
 from wscale.simulation.first_trials import FirstTrials
 from wscale.simulation.rig import preflight, release_rig
 from wscale.simulation.validation import validation_messages
+from wscale.simulation.weight_scale import measure_unit
 
 __all__ = ["Dynamics", "Inspection", "SectionInfo", "inspect_cell"]
 
@@ -79,6 +80,8 @@ class Inspection:
         Number of sections of each mechanism.
     syn_mechs : dict
         The NMODL name of each synMech that NetStim1 activates.
+    weight_unit : str
+        Unit of the synapses' weight, and who says so.
     globals : dict
         The rule's globals.
     celsius_degC, v_init_mV : float or None
@@ -106,6 +109,7 @@ class Inspection:
     section_lists: dict[str, list[str]]
     mechanisms: dict[str, int]
     syn_mechs: dict[str, str]
+    weight_unit: str
     globals: dict[str, Any]
     celsius_degC: float | None
     v_init_mV: float | None
@@ -234,6 +238,7 @@ def _describe(model: Model, protocol: Protocol, weights: int, jobs: int) -> Insp
         section_lists={name: list(s) for name, s in model.rule.get("secLists", {}).items()},
         mechanisms=dict(Counter(mech for sec in secs.values() for mech in sec.get("mechs", {}))),
         syn_mechs={label: model.net["synMechParams"][label]["mod"] for label in model.syn_mechs},
+        weight_unit=_unit(model),
         globals=dict(model.rule.get("globals", {})),
         celsius_degC=h_params.get("celsius"),
         v_init_mV=h_params.get("v_init"),
@@ -247,6 +252,11 @@ def _describe(model: Model, protocol: Protocol, weights: int, jobs: int) -> Insp
         notices=tuple(notices),
         problems=tuple(problems),
     )
+
+
+def _unit(model: Model) -> str:
+    unit = model.weight_unit
+    return f"{unit.words} ({unit.source})"
 
 
 def _section(model: Model, name: str) -> SectionInfo:
@@ -270,7 +280,11 @@ def _measured(task: tuple[Model, Protocol, Inspection]) -> Inspection:
         problem = preflight(model)
         if problem is not None:
             raise problem
-        found = dataclasses.replace(found, validation=validation_messages(model))
+        if model.stated_unit is None:
+            model = dataclasses.replace(model, measured_unit=measure_unit(model))
+        found = dataclasses.replace(
+            found, validation=validation_messages(model), weight_unit=_unit(model)
+        )
         return _judged(model, protocol, found, *measure_dynamics(model, protocol))
     except OtherMechanismsError:
         raise

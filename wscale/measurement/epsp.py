@@ -214,11 +214,11 @@ def measure(
             f"the soma reaches {highest:.4g} mV (spike threshold "
             f"{protocol.spike_threshold_mV:g} mV)"
         )
+    elif _goes_the_other_way(deflection, amplitude, drift_mV, protocol):
+        reason = f"the synapse moves the soma the other way from its rest, {baseline:.4g} mV"
     elif peak == len(v) - 1 and amplitude > 0:
         status = "edge"
         reason = f"still rising at the end of the window ({protocol.window_ms:g} ms)"
-    elif _goes_the_other_way(deflection, amplitude, drift_mV, protocol):
-        reason = f"the synapse moves the soma the other way from its rest, {baseline:.4g} mV"
     return Response(status, reason, baseline, protocol.polarity * amplitude, *times)
 
 

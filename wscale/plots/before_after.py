@@ -131,7 +131,7 @@ def _after(
     """Return the EPSP with the table by segment, mV, and the segments that it is calibrated for."""
     calibrated = {entry.place for entry in cell.solved}
     if cell.network is None:
-        given = {e.place: e.stand_in_epsp_mV for e in cell.entries if e.place not in calibrated}
+        given = {e.place: e.stand_in_epsp_mV for e in cell.entries if isfinite(e.stand_in_epsp_mV)}
         return {**given, **{e.place: e.epsp_mV for e in cell.solved}}, calibrated
     rows = cell.network[cell.network["status"] == "ok"]
     return (

@@ -56,7 +56,7 @@ def table_origin(
 ) -> TableOrigin:
     """Read a table, and find its targets and its origin.
 
-    A .pkl is entries alone, some of which may hold the cap. Where wscale's .json of the same
+    A .pkl is entries alone, some of which may not be calibrated. Where wscale's .json of the same
     entries is beside it, that is read: it has targets and provenance, and says which entries are
     not calibrated.
 
