@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from wscale.measurement.epsp import FloatArray
 from wscale.plots.scales import colours, distance_scale
 from wscale.plots.style import GREY, handle, mark, new_figure, status_handles, target_lines, tidy
-from wscale.results.reader import CellResults, MissingDataError
+from wscale.results.reader import CellResults, Entry, MissingDataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,8 @@ def make(cell: CellResults) -> Figure:
         )
     )
     solved = cell.solved
+    last_nS = 1e3 * float(cell.grid["weight_uS"].max())
+    _continue_to(axes, solved, sites, lines, own)
     axes.scatter(
         [entry.weight_norm * abs(entry.target_mV) for entry in solved],
         [entry.epsp_mV for entry in solved],
@@ -60,7 +62,8 @@ def make(cell: CellResults) -> Figure:
     )
     _dot_lone_points(axes, lines, own)
     axes.autoscale_view()
-    axes.set_xlim(0.0, 1.04e3 * float(cell.grid["weight_uS"].max()))
+    weights_nS = (entry.weight_norm * abs(entry.target_mV) for entry in solved)
+    axes.set_xlim(0.0, 1.04 * max(last_nS, *weights_nS))
     low, high = axes.get_ylim()
     measured = np.concatenate([line[:, 1] for line in lines])
     measured = measured[np.isfinite(measured)]
@@ -81,6 +84,21 @@ def _line(rows: pd.DataFrame) -> FloatArray:
     """Return weights (nS) and responses (mV) of a site; NaN where there is no sound response."""
     sound = np.where(rows["status"] == "ok", rows["epsp_mV"], np.nan)
     return np.column_stack((1e3 * rows["weight_uS"], sound))
+
+
+def _continue_to(
+    axes: Axes,
+    solved: list[Entry],
+    sites: list[pd.DataFrame],
+    lines: list[FloatArray],
+    own: list[str],
+) -> None:
+    """Connect the ends of lines with solved weights beyond the grid, by dots."""
+    found = {e.place: (e.weight_norm * abs(e.target_mV), e.epsp_mV) for e in solved}
+    for rows, line, colour in zip(sites, lines, own, strict=True):
+        weight, epsp = found.get((rows["sec"].iloc[0], rows["segment"].iloc[0]), (0.0, 0.0))
+        if weight > line[-1, 0]:
+            axes.plot([line[-1, 0], weight], [line[-1, 1], epsp], ":", color=colour, linewidth=1.0)
 
 
 def _dot_lone_points(axes: Axes, lines: list[FloatArray], own: list[str]) -> None:

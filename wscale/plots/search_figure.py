@@ -163,6 +163,9 @@ def _epsp_line(axes: Axes, result: SiteResult, **style: Any) -> None:
         axes.plot(weights, epsps, linewidth=0.8, **style)
     solution = result.solution
     if solution.weight_uS is not None and solution.epsp_mV is not None and solution.status == "ok":
+        if points and solution.weight_uS > result.weights_uS[-1]:  # found beyond the grid
+            end = (1e3 * solution.weight_uS, solution.epsp_mV)
+            axes.plot(*zip(points[-1], end, strict=True), ":", color=style["color"], linewidth=0.8)
         axes.plot(
             1e3 * solution.weight_uS, solution.epsp_mV, "o", color=style["color"], markersize=3.5
         )
