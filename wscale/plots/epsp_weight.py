@@ -63,7 +63,7 @@ def make(cell: CellResults) -> Figure:
     _dot_lone_points(axes, lines, own)
     axes.autoscale_view()
     weights_nS = (entry.weight_norm * abs(entry.target_mV) for entry in solved)
-    axes.set_xlim(0.0, 1.04 * max(last_nS, *weights_nS))
+    axes.set_xlim(0.0, 1.04 * max([last_nS, *weights_nS]))
     low, high = axes.get_ylim()
     measured = np.concatenate([line[:, 1] for line in lines])
     measured = measured[np.isfinite(measured)]
