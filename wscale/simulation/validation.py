@@ -31,6 +31,13 @@ def validation_messages(model: Model) -> tuple[str, ...]:
             del net["synMechParams"][label]  # is not activated; a KeyError there
     with quiet():
         _, failed = validator.validateNetParams(specs.NetParams(net))
+    bare = [
+        f"Error in {name!r}"
+        for name, entry in net["synMechParams"].items()
+        if entry.keys() == {"mod"}
+    ]
     said = [f"{failure.component}: {failure.formattedMessage()}" for failure in failed]
-    # Said of a synMech without parameters, which is sound
-    return tuple(text for text in said if "Missing key: <class 'str'>" not in text)
+    # "Missing key: <class 'str'>" is said of a synMech without parameters, which is sound
+    return tuple(
+        text for text in said if "Missing key" not in text or not any(name in text for name in bare)
+    )
