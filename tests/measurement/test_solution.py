@@ -394,7 +394,7 @@ def test_no_weight_is_tried_that_no_synapse_can_have():
         assert (solution.status, max(cell.asked)) == ("implausible", 0.1)
         assert solution.trials == trials
         assert "0.1 uS gives 1e-13 mV, and more is not plausible" in solution.reason
-    solution = find_weight(cell.respond, 0.5, 1e-3, max_weight=50.0)
+    solution = find_weight(cell.respond, 0.5, 1e-3, largest_uS=50.0)
     assert max(cell.asked) == 50.0
     assert "50 uS gives" in solution.reason
 
@@ -419,14 +419,14 @@ def test_extended_it_ends_at_the_largest_plausible_weight():
     responses = [cell.respond(w) for w in GRID]
     solution = solve_on_grid(GRID, responses, 500.0, cell.respond, extend=True)
     assert (solution.status, max(cell.asked)) == ("implausible", MAX_WEIGHT_uS)
-    solution = solve_on_grid(GRID, responses, 50.0, cell.respond, extend=True, max_weight=0.01)
+    solution = solve_on_grid(GRID, responses, 50.0, cell.respond, extend=True, largest_uS=0.01)
     assert solution.status == "implausible"
 
 
 def test_a_weight_of_the_grid_may_be_more_than_is_plausible():
     cell = Cell(linear)
     responses = [cell.respond(w) for w in GRID]
-    solution = solve_on_grid(GRID, responses, 0.55, cell.respond, max_weight=4e-4)
+    solution = solve_on_grid(GRID, responses, 0.55, cell.respond, largest_uS=4e-4)
     assert (solution.status, solution.weight_norm) == ("implausible", None)
     assert solution.weight_uS == pytest.approx(5.5e-4)
     assert solution.epsp_mV == pytest.approx(0.55)

@@ -42,7 +42,7 @@ CELL = saturating(1000.0, 20.0)
 )
 def test_target_below_the_ceiling_is_met_from_any_guess(gain, ceiling, target, guess, tolerance):
     respond = counted(saturating(gain, ceiling))
-    solution = find_weight(respond, target * ceiling, guess, tolerance, max_weight=1e3)
+    solution = find_weight(respond, target * ceiling, guess, tolerance, largest_uS=1e3)
     assert solution.status == "ok"
     assert abs(solution.residual) <= tolerance
     assert solution.weight_uS == respond.asked[-1]  # the last simulation is the answer
@@ -54,7 +54,7 @@ def test_target_above_the_ceiling_is_unreachable(guess, sign):
     def cell(weight):
         return Response("ok", epsp_mV=sign * CELL(weight).epsp_mV)
 
-    solution = find_weight(cell, sign * 25.0, guess, max_weight=1e3)
+    solution = find_weight(cell, sign * 25.0, guess, largest_uS=1e3)
     assert solution.status in ("unreachable", "implausible")
     assert solution.weight_norm is None
     assert sign * solution.largest_epsp_mV == pytest.approx(20.0, rel=0.05)

@@ -13,9 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from wscale.cells.hoc_scan import code_of
+
 __all__ = ["tables_of"]
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _CALL = re.compile(r"\btable_(\w+)\s*\(([^()]*)\)")
 # Where tables are compared: parts of the way between two points, and beyond the ends
 _PARTS, _BEYOND = (0.25, 0.5, 0.8), 10.0
@@ -23,7 +24,7 @@ _PARTS, _BEYOND = (0.25, 0.5, 0.8), 10.0
 
 def tables_of(h: Any, file: Path) -> dict[str, list[Any]]:
     """Return the tables that a hoc file has set, by function and suffix (after it has run)."""
-    calls = dict(_CALL.findall(_COMMENT.sub("", file.read_text(encoding="latin1"))))  # the last
+    calls = dict(_CALL.findall(code_of(file, may_have_mark=True)))  # the last
     tables = {}
     for name, text in calls.items():
         arguments = [_value(h, argument.strip()) for argument in text.split(",")]

@@ -14,7 +14,7 @@ from wscale._util.plain import some
 from wscale._util.text import many
 from wscale.errors import ModelError, closest, option
 
-__all__ = ["HOC", "HocProgram", "scan_hoc"]
+__all__ = ["HOC", "HocProgram", "code_of", "scan_hoc"]
 
 HOC = (".hoc", ".tem", ".oc")
 
@@ -195,7 +195,7 @@ def _read_loaded(file: Path) -> tuple[HocProgram, set[Path], set[str]]:
     wanted: set[str] = set()
     while waiting:
         here = waiting.pop(0)
-        text = _text(here, may_have_mark=here == file)
+        text = code_of(here, may_have_mark=here == file)
         templates |= {str(found[1]): str(found[2]) for found in _TEMPLATE.finditer(text)}
         own, top = _procedures(_TEMPLATE.sub("", text))
         procedures |= own
@@ -247,13 +247,13 @@ def _is_of_neuron(name: str) -> bool:
 def _templates_beside(file: Path) -> dict[Path, list[str]]:
     """Return the hoc files in the folder of a file, and the templates of each."""
     return {
-        path: [match[1] for match in _TEMPLATE.finditer(_text(path, may_have_mark=True))]
+        path: [match[1] for match in _TEMPLATE.finditer(code_of(path, may_have_mark=True))]
         for path in sorted(file.parent.iterdir())
         if path.suffix in HOC and path.is_file()
     }
 
 
-def _text(file: Path, *, may_have_mark: bool) -> str:
+def code_of(file: Path, *, may_have_mark: bool) -> str:
     """Return the code of a file without comments; nothing if it is too large or unreadable."""
     try:
         content = file.read_bytes() if file.stat().st_size <= _MOST_BYTES else b""

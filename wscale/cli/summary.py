@@ -35,8 +35,9 @@ def print_summary(
         summary.add_column("network")
     for result in results:
         table = result.table()
-        nS = 1e3 * table.weight_unit.uS
-        values = [nS * value for _, _, value, _ in table.entries() if value is not None]
+        values = [
+            table.weight_unit.nS * value for _, _, value, _ in table.entries() if value is not None
+        ]
         residuals = [abs(r) for row in table.residual.values() for r in row if r is not None]
         row = [
             result.model.label,

@@ -87,8 +87,6 @@ def measure_dynamics(model: Model, protocol: Protocol) -> tuple[Dynamics, Membra
 def _trials(model: Model, protocol: Protocol) -> tuple[float, FirstTrials, bool]:
     """Return drift, mV, what trials gave, and whether the settled state was kept."""
     sites = list_sites(model)
-    own = model.stim_target.get("weight")
-    weight_uS = 5e-4 if own is None else float(own) * model.weight_unit.uS
     with Rig(model, sites, protocol) as rig:
-        tried = first_trials(rig, weight_uS)
+        tried = first_trials(rig, model.own_weight_uS)
         return rig.drift_mV, tried, settled_before(model, sites, protocol)

@@ -30,7 +30,7 @@ def find_weight(
     target_mV: float,
     guess_uS: float | None,
     tolerance: float = 1e-3,
-    max_weight: float = MAX_WEIGHT_uS,
+    largest_uS: float = MAX_WEIGHT_uS,
     *,
     measured: Sequence[tuple[float, float]] = (),
     amount: Callable[[float], str] = in_uS,
@@ -49,7 +49,7 @@ def find_weight(
         the measured responses say.
     tolerance : float
         Largest relative error of the response for status ok.
-    max_weight : float
+    largest_uS : float
         The largest weight that is tried, uS.
     measured : sequence of (float, float)
         Ascending weights, uS, and their responses, mV, that are known to be below the target.
@@ -90,8 +90,8 @@ def find_weight(
     blocked: Response | None = None
     largest: float | None = points[-1][1] if points else None
     if guess_uS is None:
-        guess_uS = _next_weight(points, below, above, goal, max_weight)
-    weight = min(guess_uS, max_weight)
+        guess_uS = _next_weight(points, below, above, goal, largest_uS)
+    weight = min(guess_uS, largest_uS)
 
     def outcome(status: SolutionStatus, reason: str, trials: int) -> Solution:
         best = None if largest is None else sign * largest
@@ -119,11 +119,11 @@ def find_weight(
         if not response.ok or size >= goal:
             above = (weight, size if response.ok else None)
             blocked = None if response.ok else response
-        elif above is None and (weight >= max_weight or points[-1][0] < below[0]):
-            if weight >= max_weight and (size <= 0 or response.reason):
+        elif above is None and (weight >= largest_uS or points[-1][0] < below[0]):
+            if weight >= largest_uS and (size <= 0 or response.reason):
                 return outcome("unreachable", no_response(response, target_mV), trials)
-            if trials < _MOST_BELOW + 1 and not _comparable(points, max_weight):
-                below, weight = points[-1], max_weight / _TENFOLD
+            if trials < _MOST_BELOW + 1 and not _comparable(points, largest_uS):
+                below, weight = points[-1], largest_uS / _TENFOLD
                 continue
             return outcome(*too_weak(points, target_mV, amount), trials)
         below = _below(points, goal, above)
@@ -133,9 +133,9 @@ def find_weight(
             reason = f"beyond {amount(below[0])} ({sign * below[1]:.4g} mV): {blocked.reason}"
             return outcome(blocked.status, reason, trials)
         tried = len(points) - len(measured)
-        weight = _next_weight(points, below, above, goal, max_weight)
+        weight = _next_weight(points, below, above, goal, largest_uS)
         if above is None and tried >= _MOST_BELOW:
-            weight = max_weight
+            weight = largest_uS
     if blocked is not None and below[0] == 0.0:
         return outcome(blocked.status, f"down to {amount(weight)}: {blocked.reason}", trials)
     return outcome(
@@ -202,12 +202,12 @@ def _next_weight(
     below: tuple[float, float],
     above: tuple[float, float | None] | None,
     goal: float,
-    max_weight: float,
+    largest_uS: float,
 ) -> float:
     """Return the next weight to try: by the model through measured points, or by bisection."""
     guess = _model_weight(points[-2:], goal) if points else None
     low = below[0]
-    high = max_weight if above is None else above[0]
+    high = largest_uS if above is None else above[0]
     if guess is not None and low < guess < high:
         return guess
     if above is None:

@@ -66,7 +66,7 @@ def solve_on_grid(
     interpolation: Interpolation = "monotone",
     tolerance: float = 1e-3,
     *,
-    max_weight: float = MAX_WEIGHT_uS,
+    largest_uS: float = MAX_WEIGHT_uS,
     extend: bool = False,
     amount: Callable[[float], str] = in_uS,
 ) -> Solution:
@@ -92,7 +92,7 @@ def solve_on_grid(
         See :func:`interpolate_weight`.
     tolerance : float
         Largest relative error of the response for status ok.
-    max_weight : float
+    largest_uS : float
         The largest weight that is plausible, uS: beyond the grid, none is tried that is larger,
         and a larger one on the grid is not ok.
     extend : bool
@@ -140,18 +140,18 @@ def solve_on_grid(
         )
     if goal > run[-1][1]:
         if stopped_by is None:
-            if extend and run[-1][0] < max_weight:
+            if extend and run[-1][0] < largest_uS:
                 measured = [(weight, sign * size) for weight, size in run[-2:]]
                 return find_weight(
                     respond,
                     target_mV,
                     None,
                     tolerance,
-                    max_weight,
+                    largest_uS,
                     measured=measured,
                     amount=amount,
                 )
-            return _beyond_grid(run, goal, sign, respond, outcome, max_weight, amount)
+            return _beyond_grid(run, goal, sign, respond, outcome, largest_uS, amount)
         if stopped_by.ok:
             turn = f"the response stops rising at {sign * run[-1][1]:.4g} mV ({amount(run[-1][0])})"
             if largest is not None and largest >= goal:
@@ -163,9 +163,9 @@ def solve_on_grid(
         )
     solution = _refine(run, goal, sign, respond, interpolation, tolerance, largest, amount)
     solved_uS = solution.weight_uS
-    if solution.status != "ok" or solved_uS is None or solved_uS <= max_weight:
+    if solution.status != "ok" or solved_uS is None or solved_uS <= largest_uS:
         return solution
-    reason = f"{amount(solved_uS)} would do; more than {amount(max_weight)} is not plausible"
+    reason = f"{amount(solved_uS)} would do; more than {amount(largest_uS)} is not plausible"
     return replace(solution, status="implausible", reason=reason)
 
 
@@ -175,17 +175,17 @@ def _beyond_grid(
     sign: float,
     respond: Callable[[float], Response],
     outcome: Callable[..., Solution],
-    max_weight: float,
+    largest_uS: float,
     amount: Callable[[float], str],
 ) -> Solution:
     """Tell a grid that ends too early from a target that no plausible weight reaches."""
     last, best = run[-1]
     ends = f"the largest weight, {amount(last)}, gives {sign * best:.4g} mV"
     points, target_mV = list(run), sign * goal
-    if last >= max_weight:
+    if last >= largest_uS:
         return outcome(*too_weak(points, target_mV, amount))
-    larger = [factor * last for factor in _BEYOND if factor * last < max_weight]
-    for trials, weight in enumerate([*larger, max_weight], start=1):
+    larger = [factor * last for factor in _BEYOND if factor * last < largest_uS]
+    for trials, weight in enumerate([*larger, largest_uS], start=1):
         response = respond(weight)
         size = None if response.epsp_mV is None else sign * response.epsp_mV
         if response.ok and size is not None:

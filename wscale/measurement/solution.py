@@ -11,6 +11,7 @@ __all__ = [
     "MAX_WEIGHT_uS",
     "Solution",
     "SolutionStatus",
+    "USUAL_WEIGHT_uS",
     "in_uS",
     "no_response",
     "percent",
@@ -33,6 +34,8 @@ SolutionStatus = Literal[
 
 # A single synapse of more is not plausible: see docs/methodology.md
 MAX_WEIGHT_uS = 0.1
+# A unitary weight of the models in the literature
+USUAL_WEIGHT_uS = 5e-4
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from wscale._util.text import kinds
 from wscale.errors import ModelError, option
-from wscale.measurement.solution import MAX_WEIGHT_uS
+from wscale.measurement.solution import MAX_WEIGHT_uS, USUAL_WEIGHT_uS
 from wscale.mechanisms.declarations import RandomStreams, random_streams
 from wscale.mechanisms.library import mechanisms_hash, sources_of
 from wscale.model.weight_unit import KEY, WeightUnit, stated_unit
@@ -121,6 +121,12 @@ class ModelDescription:
             for label in self.syn_mechs
         }
         return {label: streams for label, streams in found.items() if streams is not None}
+
+    @property
+    def own_weight_uS(self) -> float:
+        """The weight of NetStim1's connection in the folder, or a usual one, uS."""
+        own = self.stim_target.get("weight")
+        return USUAL_WEIGHT_uS if own is None else float(own) * self.weight_unit.uS
 
     def largest_uS(self, max_weight: float | None) -> float:
         """Return the largest plausible weight, uS; ``max_weight`` is in the weight's unit."""

@@ -31,6 +31,7 @@ __all__ = [
     "needed_mechanisms",
     "not_found",
     "share_mechanisms",
+    "user_in_words",
     "users_of",
 ]
 
@@ -55,6 +56,11 @@ def users_of(model: Model) -> dict[str, list[str]]:
     for label in model.syn_mechs:
         users.setdefault(model.net["synMechParams"][label]["mod"], []).append(f"{SYN_MECH}{label}")
     return users
+
+
+def user_in_words(user: str) -> str:
+    """Return a user of :func:`users_of` for a message: a section is called one."""
+    return user if user.startswith((POINT, SYN_MECH)) else f"section {user}"
 
 
 def needed_mechanisms(model: Model) -> frozenset[str]:

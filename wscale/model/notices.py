@@ -135,8 +135,10 @@ def _other_unit(model: ModelDescription) -> list[str]:
     notices = []
     for label in model.syn_mechs:
         entry = model.net["synMechParams"][label]
+        if KEY not in entry:
+            continue
         declared = stated_unit({label: {"mod": entry["mod"]}}, model.mod)
-        if KEY in entry and declared is not None and declared.name != entry[KEY]:
+        if declared is not None and declared.name != entry[KEY]:
             notices.append(
                 f"{model.cell}: {KEY} = {entry[KEY]} of synMech {label!r} is taken, though "
                 f"{declared.source} declares {declared.name}"

@@ -81,9 +81,14 @@ class WeightUnit(NamedTuple):
         return f"weightNorm_{self.name}_per_mV" if self.name else "weightNorm_per_mV"
 
     @property
+    def nS(self) -> float:
+        """What a weight of 1 is, nS."""
+        return 1e3 * self.uS
+
+    @property
     def words(self) -> str:
         """The unit in words."""
-        return self.name or f"factors of {1e3 * self.uS:.3g} nS"
+        return self.name or f"factors of {self.nS:.3g} nS"
 
     def of(self, weight_uS: float) -> float:
         """Return the number that stands for a conductance in a NetCon."""

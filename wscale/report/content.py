@@ -252,7 +252,7 @@ def _row(
         return values[sec][segment] if sec in values else otherwise
 
     weight_norm, target = entry(table.weight_norm), entry(table.target_mV)
-    nS = 1e3 * table.weight_unit.uS
+    nS = table.weight_unit.nS
     distance = results.shape.distance_um(sec, segment)
     measured = network.get(place)
     if measured is not None and not isfinite(measured):

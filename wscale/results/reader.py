@@ -247,7 +247,7 @@ def _entries(table: WeightNormTable, shape: Shape) -> list[Entry]:
             segment,
             shape.distance_um(sec, segment),
             status,
-            float("nan") if weight is None else 1e3 * table.weight_unit.uS * weight,
+            float("nan") if weight is None else table.weight_unit.nS * weight,
             number(table.target_mV, sec, segment),
             number(table.epsp_mV, sec, segment),
             number(table.stand_in_epsp_mV, sec, segment),

@@ -201,7 +201,7 @@ def _tried(model: Model) -> WscaleError | None:
         with timed(preparation=True):
             rig = Rig(model, list_sites(model))
         with rig:
-            problem = first_trials(rig, float(model.stim_target["weight"])).problem
+            problem = first_trials(rig, model.own_weight_uS).problem
     except RuntimeError as error:  # how hoc errors arrive in Python
         return ModelError(f"{model.cell} cannot be simulated: {error}")
     except OtherMechanismsError:

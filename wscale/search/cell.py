@@ -54,20 +54,25 @@ class SiteWork:
         Makes the outcome of a site that could not be searched, of cell, index, setting and reason.
     setting : object
         What both need besides the cell; plain data.
+    checks_synapse : bool
+        Whether to see first that the synapse can be calibrated at all.
     """
 
     cell: SearchCell
     function: Callable[[SearchCell, int, Sequence[Any], Any], Any]
     without: Callable[[SearchCell, int, Any, str], Any]
     setting: Any
+    checks_synapse: bool = True
 
     def prepare(self) -> str | None:
         """Build the cell and settle it; return why that is not possible (in a worker)."""
-        cell = self.cell
+        cell, why = self.cell, None
         try:
             load(cell.model)
             with timed(preparation=True):
-                why = what_is_wrong(rig_for(cell.model, cell.sites, cell.protocol))
+                rig = rig_for(cell.model, cell.sites, cell.protocol)
+                if self.checks_synapse:
+                    why = what_is_wrong(rig)
         except (MemoryError, OSError, OtherMechanismsError):  # of this process; another does better
             raise
         except Exception as error:  # belongs to the outcome of the cell's sites

@@ -87,6 +87,8 @@ class GridResult:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """One row per grid point: cell, sec, loc, segment, distance_um, weight_uS, epsp_mV, ..."""
+        # Of deterministic synapses, whose responses are no means, there is no interval
+        repeated = any(r.ci95_mV is not None for result in self.results for r in result.responses)
         rows: list[dict[str, Any]] = []
         for result in self.results:
             site, target = result.site, result.solution.target_mV
@@ -99,7 +101,7 @@ class GridResult:
             }
             for weight, response in zip(result.weights_uS, result.responses, strict=True):
                 measured = dict(response.as_row())
-                if not self._repeated:
+                if not repeated:
                     del measured["ci95_mV"]
                 status, reason = measured.pop("status"), measured.pop("reason")
                 epsp = np.nan if response.epsp_mV is None else response.epsp_mV
@@ -120,11 +122,6 @@ class GridResult:
         import pandas as pd
 
         return pd.DataFrame(rows).astype(dict.fromkeys(numeric, float))
-
-    @property
-    def _repeated(self) -> bool:
-        """Whether responses are means of several trials."""
-        return any(r.ci95_mV is not None for result in self.results for r in result.responses)
 
     @property
     def best(self) -> pd.DataFrame:
@@ -305,7 +302,7 @@ def _search_site(
         lambda weight: rig.respond([(site, weight)])[0],
         setting.interpolation,
         setting.tolerance,
-        max_weight=cell.model.largest_uS(setting.max_weight),
+        largest_uS=cell.model.largest_uS(setting.max_weight),
         extend=setting.extend,
         amount=cell.model.weight_unit.amount,
     )

@@ -84,6 +84,9 @@ class Search(Generic[Part, Result]):
         Makes a cell's result of its parts, in the order of the sites.
     part : type
         A dataclass with ``index`` and, where it is kept in a journal, ``solution``.
+    checks_synapse : bool
+        Whether workers see first that the synapse can be calibrated at all; not needed for cells
+        that were searched just before.
     """
 
     method: str
@@ -95,6 +98,7 @@ class Search(Generic[Part, Result]):
     trials_per_site: int
     join: Callable[[SearchCell, list[Part]], Result]
     part: type[Part]
+    checks_synapse: bool = True
 
     def identity(self, cell: SearchCell) -> dict[str, Any]:
         """Return all that decides the outcomes of a cell, as JSON holds it."""
@@ -302,7 +306,8 @@ def _batches(
         left = [(before, indices) for before, indices in left if indices]
         if not left:
             continue
-        packed = pickle.dumps(SiteWork(cell, search.function, search.failed, search.setting))
+        work = SiteWork(cell, search.function, search.failed, search.setting, search.checks_synapse)
+        packed = pickle.dumps(work)
         key = hashlib.sha256(packed).hexdigest()
         chains = [Chain(number, key, packed, indices, before) for before, indices in left]
         secs = cell.model.rule["secs"]

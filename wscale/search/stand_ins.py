@@ -76,6 +76,7 @@ def measure_stand_ins(
         trials_per_site=1,
         join=lambda cell, parts: (cell, parts),
         part=_Measured,
+        checks_synapse=False,
     )
     epsps: dict[str, dict[tuple[str, int], float | None]] = {}
     for cell, parts in run(search, backend):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Unpack
 
 from wscale.measurement.bracket import find_weight
 from wscale.measurement.epsp import Protocol
-from wscale.measurement.solution import Solution
+from wscale.measurement.solution import Solution, USUAL_WEIGHT_uS
 from wscale.model.checks import check_max_weight
 from wscale.model.model import Model
 from wscale.model.sites import Locations, Site
@@ -30,8 +30,6 @@ __all__ = ["SolveResult", "SolvedSite", "plan_solve", "solve"]
 
 # The frequency at which transfer impedances rank sites best, for EPSPs of some milliseconds' rise
 _FREQUENCY_HZ = 60.0
-# First guess before anything was measured: a unitary weight of the models in the literature
-_FIRST_WEIGHT_uS = 5e-4
 # Where the neighbour's largest weight was not enough
 _OUT_OF_REACH = ("unreachable", "implausible")
 
@@ -298,8 +296,8 @@ def _linear_weights(rig: Rig) -> dict[Site, _Linear]:
         return _linear[1]
     impedances = rig.impedances_MOhm(_FREQUENCY_HZ)
     first = rig.sites[0]
-    response = rig.respond([(first, _FIRST_WEIGHT_uS)])[0]
-    gain = 1.0 if not response.ok else abs(response.epsp_mV or 0.0) / _FIRST_WEIGHT_uS
+    response = rig.respond([(first, USUAL_WEIGHT_uS)])[0]
+    gain = 1.0 if not response.ok else abs(response.epsp_mV or 0.0) / USUAL_WEIGHT_uS
     scale = impedances[first].transfer / (gain or 1.0)
     weights = {
         site: _Linear(scale / max(here.transfer, 1e-9), here.input)

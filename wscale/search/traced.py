@@ -114,6 +114,7 @@ def plan_profile(
         trials_per_site=1,
         join=lambda cell, parts: _joined(cell, parts, trials[cell.model.label]),
         part=ProfiledSite,
+        checks_synapse=False,
     )
 
 

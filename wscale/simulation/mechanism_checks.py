@@ -13,7 +13,7 @@ from wscale.mechanisms.loading import (
 from wscale.mechanisms.nmodl import function_tables, pointers
 from wscale.model.checks import NETPYNE_KEYS
 from wscale.model.model import Model
-from wscale.model.needs import POINT, SYN_MECH, not_found, users_of
+from wscale.model.needs import POINT, SYN_MECH, not_found, user_in_words, users_of
 from wscale.model.weight_unit import KEY
 
 __all__ = ["check_mechanisms"]
@@ -47,9 +47,8 @@ def _check_carried(model: Model, needed: dict[str, list[str]]) -> None:
     """Refuse POINTERs and tables that a cell rule does not hold: NEURON would stop or crash."""
     texts, tables = texts_of_mechanisms(), model.rule.get("tables", {})
     for mechanism, users in needed.items():
-        user = users[0] if " " in users[0] else f"section {users[0]}"
         more = f" (and {len(users) - 1} more)" if len(users) > 1 else ""
-        where = f"{model.cell}, {user}{more}: {mechanism}"
+        where = f"{model.cell}, {user_in_words(users[0])}{more}: {mechanism}"
         if unset := pointers(texts[mechanism]):
             raise ModelError(
                 f"{where} needs its POINTER {some(unset)} set, which a cell rule of NetPyNE cannot "

@@ -22,7 +22,7 @@ from wscale.measurement.epsp import FloatArray, Protocol
 from wscale.mechanisms.loading import available_mechanisms, import_neuron, texts_of_mechanisms
 from wscale.mechanisms.nmodl import draws_random
 from wscale.model.model import Model
-from wscale.model.needs import users_of
+from wscale.model.needs import user_in_words, users_of
 from wscale.model.sites import Site
 from wscale.simulation.build import build_cell, is_movable
 from wscale.simulation.sampling import Sampling
@@ -400,9 +400,9 @@ class Preparation:
         texts = texts_of_mechanisms()
         for mechanism, users in users_of(self._model).items():
             if draws_random(texts[mechanism]):
-                where = users[0] if " " in users[0] else f"section {users[0]}"
                 return (
-                    f"{mechanism} ({where}) draws random numbers; leave it out, or its noise at 0"
+                    f"{mechanism} ({user_in_words(users[0])}) draws random numbers; leave it out, "
+                    "or its noise at 0"
                 )
         return "a mechanism draws random numbers, or keeps a variable that its INITIAL does not set"
 

@@ -23,7 +23,7 @@ _DETERMINISTIC = "take its deterministic version, or set its release probability
 def what_is_wrong(rig: Rig) -> str | None:
     """Return why a model's synapses cannot be calibrated; None if they can (in a worker).
 
-    Four trials at the first site, and some more if a mechanism may draw random numbers.
+    Three trials at the first site, and some more if a mechanism may draw random numbers.
 
     Returns
     -------
@@ -42,7 +42,6 @@ def what_is_wrong(rig: Rig) -> str | None:
         first = _traces(rig, site, _WEIGHT_uS, streams)
         second = _traces(rig, site, _WEIGHT_uS, again)
         double = _traces(rig, site, 2 * _WEIGHT_uS, streams)
-        rest = rig.trace(None)[1]
     except RuntimeError:  # how hoc errors arrive in Python: the sites will tell
         return None
     if not np.isfinite(first).all():
@@ -58,6 +57,7 @@ def what_is_wrong(rig: Rig) -> str | None:
         return None
     amount = model.weight_unit.amount
     weights = f"weights of {amount(_WEIGHT_uS)} and {amount(2 * _WEIGHT_uS)}"
+    rest = rig.trace(None)[1]
     if all(_same(trace, rest) for trace in first):
         return (
             f"no_answer: {weights} change nothing at the soma: does NET_RECEIVE of {_names(model)} "

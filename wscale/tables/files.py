@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from wscale._util.json_files import parse_json, read_bytes, user_path
 from wscale._util.pickles import load_plain
 from wscale._util.plain import is_number, to_plain
 from wscale.errors import TableError
 from wscale.model.weight_unit import WeightUnit
+from wscale.tables.uncalibrated import Uncalibrated
 
 __all__ = ["read_table"]
 
@@ -96,7 +97,7 @@ def _own_fields(file: Path, data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(origin, dict) or not isinstance(origin.get("sha256", {}), dict):
         raise TableError(f"{file}: 'provenance' must be an object; make the table again")
     how = data.get("uncalibrated", "cap")
-    if how not in ("nearest", "cap", "zero", "refuse"):
+    if how not in get_args(Uncalibrated):
         raise TableError(f"{file}: 'uncalibrated' = {how!r} is unknown; make the table again")
     return {
         "cell": data["cell"],
