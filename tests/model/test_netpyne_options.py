@@ -17,6 +17,7 @@ from wscale.measurement.epsp import Protocol, measure
 from wscale.model.model import Model
 from wscale.parallel.pool import LocalBackend
 from wscale.simulation.full_run import netpyne_trace
+from wscale.simulation.rig import release_rig
 from wscale.verification.audit import audit
 
 PAGE = (REPO / "docs" / "netpyne_options.md").read_text()
@@ -104,6 +105,7 @@ def with_rxd(model):
 def rig_and_netpyne_mV(model):
     """Return what the Rig gives in one trial after another, and NetPyNE's run (in a worker)."""
     [site] = list_sites(model, "soma")
+    release_rig()  # of the task that this worker had before
     with Rig(model, [site]) as rig:
         responses = rig.respond([(site, weight) for weight in (2e-4, 0.05, 2e-4)])
     first, _, again = (response.epsp_mV for response in responses)
